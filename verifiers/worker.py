@@ -1,0 +1,53 @@
+"""A verifier worker process: reads problems and texts on stdin, writes verdicts on stdout.
+
+Started by `verifiers.pool`, one JSON object a line in both directions. What a verifier prints
+goes to stderr, so it cannot disturb the answers. The worker ends with its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from typing import Any
+
+from verifiers import base
+from verifiers.records import Problem
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    sys.set_int_max_str_digits(20_000)
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    config = json.loads(sys.stdin.readline())
+    memory = config["memory"]
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    loaded: dict[str, base.Verifier] = {}
+    for line in sys.stdin:
+        task = json.loads(line)
+        answers.write(json.dumps(answer(task, config["options"], loaded)) + "\n")
+        answers.flush()
+
+
+def answer(
+    task: dict[str, Any], options: dict[str, Any], loaded: dict[str, base.Verifier]
+) -> dict[str, Any]:
+    """The verdict on one task, as a dict; verifiers are loaded on first use."""
+    name = task["problem"]["verifier"]
+    if name not in loaded:
+        loaded[name] = base.load(name, options.get(name))
+    problem = Problem.model_validate(task["problem"])
+    return base.judge(name, loaded[name], problem, task["text"]).model_dump()
+
+
+if __name__ == "__main__":
+    main()
