@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from verifiers import base
-from verifiers.records import Completion, Problem, Verdict
+from verifiers.records import Completion, Problem, Verdict, content_id
 
 SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 LINE_LIMIT = 1 << 26
@@ -59,6 +59,15 @@ class VerdictPool:
         self._wake = asyncio.Condition()
         self._loops: list[asyncio.Task[None]] = []
         self._pace = 0.001
+        self._ids: dict[str, str] = {}
+
+    def judge_id(self, name: str) -> str:
+        """What names a judge in the store: verifier, version and options."""
+        if name not in self._ids:
+            version = self.require([name])[name]
+            options = self.options.get(name, {})
+            self._ids[name] = content_id({"name": name, "version": version, "options": options})
+        return self._ids[name]
 
     def require(self, names: Iterable[str]) -> dict[str, str]:
         """Versions of the verifiers `names`; raises VerifierError where one cannot be had."""

@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 from verifiers import base
-from verifiers.records import Problem
+from verifiers.records import Problem, Verdict
 
 PR_SET_PDEATHSIG = 1
 
@@ -44,7 +44,11 @@ def answer(
     """The verdict on one task, as a dict; verifiers are loaded on first use."""
     name = task["problem"]["verifier"]
     if name not in loaded:
-        loaded[name] = base.load(name, options.get(name))
+        try:
+            loaded[name] = base.load(name, options.get(name))
+        except base.VerifierError as error:
+            verdict = Verdict(status="undecided", reason="infra", detail=str(error), verifier=name)
+            return verdict.model_dump()
     problem = Problem.model_validate(task["problem"])
     return base.judge(name, loaded[name], problem, task["text"]).model_dump()
 

@@ -1,0 +1,1 @@
+"""Generation: teachers, the store of what they wrote, questions, chains, curation."""

@@ -1,0 +1,108 @@
+"""Chains: n completions a question, each judged as soon as it is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator
+
+from generators.config import ChainsConfig, Sampling
+from generators.store import Store
+from verifiers.pool import VerdictPool
+from verifiers.records import Completion, Group, Problem, Verdict
+from verifiers.sampler import Request, Sampler
+
+BACKLOG = 2048
+
+
+async def chains(
+    problems: Iterable[Problem],
+    sampler: Sampler,
+    pool: VerdictPool,
+    store: Store,
+    config: ChainsConfig,
+    sampling: Sampling,
+    seed: int,
+) -> AsyncIterator[Group]:
+    """Judged groups in the order in which they finish; samples stand by their index.
+
+    Verdicts are kept in the store by completion and judge, so nothing is judged twice either.
+    """
+    open_groups: dict[str, _Open] = {}
+    ready: deque[Group] = deque()
+    judging: set[asyncio.Task[None]] = set()
+    book = _Book(store, pool)
+
+    def requests() -> Iterator[Request]:
+        for problem in problems:
+            open_groups[problem.id] = _Open(problem, config.samples)
+            for index in range(config.samples):
+                yield Request(
+                    problem_id=problem.id,
+                    messages=problem.messages(config.system),
+                    sampling=sampling.chosen(),
+                    seed=seed,
+                    index=index,
+                )
+
+    async def judge(completion: Completion) -> None:
+        group = open_groups[completion.problem_id]
+        group.judged.append((completion, await book.verdict(group.problem, completion)))
+        if len(group.judged) == group.wanted:
+            ready.append(open_groups.pop(completion.problem_id).close())
+
+    async for completion in sampler.sample(requests()):
+        judging.add(task := asyncio.create_task(judge(completion)))
+        task.add_done_callback(judging.discard)
+        if len(judging) >= BACKLOG:
+            await asyncio.wait(judging, return_when=asyncio.FIRST_COMPLETED)
+        while ready:
+            yield ready.popleft()
+    await asyncio.gather(*judging)
+    book.flush()
+    for group in (*ready, *(left.close() for left in open_groups.values())):
+        yield group
+
+
+class _Open:
+    """A question some of whose samples are still to come."""
+
+    def __init__(self, problem: Problem, wanted: int):
+        self.problem = problem
+        self.wanted = wanted
+        self.judged: list[tuple[Completion, Verdict]] = []
+
+    def close(self) -> Group:
+        self.judged.sort(key=lambda pair: pair[0].index)
+        return Group(problem=self.problem, samples=self.judged)
+
+
+class _Book:
+    """Verdicts from the store, or from the pool and then stored."""
+
+    def __init__(self, store: Store, pool: VerdictPool):
+        self.store = store
+        self.pool = pool
+        self.fresh: dict[str, list[tuple[str, Verdict]]] = {}
+        self.count = 0
+
+    async def verdict(self, problem: Problem, completion: Completion) -> Verdict:
+        judge = self.pool.judge_id(problem.verifier)
+        verdict = self.store.verdict(completion.id, judge)
+        if verdict is None:
+            verdict = await self.pool.judge(problem, completion)
+            if verdict.reason not in ("infra", "timeout"):
+                self.fresh.setdefault(judge, []).append((completion.id, verdict))
+                self.count += 1
+            if self.count >= LOOK_AHEAD:
+                self.flush()
+        return verdict
+
+    def flush(self) -> None:
+        for judge, verdicts in self.fresh.items():
+            self.store.put_verdicts(judge, verdicts)
+        self.fresh.clear()
+        self.count = 0
+
+
+LOOK_AHEAD = 512

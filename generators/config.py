@@ -1,0 +1,119 @@
+"""The recipe's words for generation: the teacher, the sources of questions, the chains."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Sampling(Section):
+    """How completions are sampled; part of what a request is paid for."""
+
+    temperature: float = Field(1.0, ge=0, description="0 is greedy.")
+    max_tokens: int = Field(1024, gt=0, description="Longest completion in tokens.")
+    top_p: float | None = Field(None, gt=0, le=1, description="Nucleus sampling.")
+    top_k: int | None = Field(None, ge=0, description="Sample among the k likeliest tokens.")
+
+    def chosen(self) -> dict[str, Any]:
+        """The values that are set."""
+        return self.model_dump(exclude_none=True)
+
+
+class TeacherConfig(Section):
+    """Who writes the chains."""
+
+    backend: Literal["local", "openai", "recorded"] = Field(
+        "local", description="`local`: in this process; `openai`: any compatible endpoint; "
+        "`recorded`: chains that exist already."
+    )  # fmt: skip
+    model: str | None = Field(
+        None, description="Folder or hub id (`embedded` is the teacher in the package), or the "
+        "name that an endpoint knows."
+    )  # fmt: skip
+    revision: str | None = Field(None, description="Revision of the model, part of its identity.")
+    identity: str | None = Field(None, description="What tells this endpoint from others.")
+    sampling: Sampling = Field(default_factory=Sampling, description="Default sampling.")
+    batch: int = Field(256, gt=0, description="local: requests decoded together.")
+    base_url: str | None = Field(None, description="openai: the endpoint, up to and with /v1.")
+    api_key_env: str = Field("OPENAI_API_KEY", description="openai: variable that holds the key.")
+    max_in_flight: int = Field(32, gt=0, description="openai: requests at a time.")
+    path: str | None = Field(None, description="recorded: a JSONL or Parquet file.")
+    prompt: str = Field("prompt", description="recorded: column of the prompt.")
+    completions: list[str] = Field(
+        ["completion"], description="recorded: columns of the completions, dotted where nested."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> TeacherConfig:
+        needs = {"local": "model", "openai": "base_url", "recorded": "path"}[self.backend]
+        if getattr(self, needs) is None:
+            raise ValueError(f"backend {self.backend} needs {needs}")
+        if self.backend == "openai" and self.model is None:
+            raise ValueError("backend openai needs model")
+        return self
+
+
+class Rows(Section):
+    """What all question sources share."""
+
+    verifier: str = Field("math", description="Who judges the answers.")
+    n: int | None = Field(None, gt=0, description="At most so many problems.")
+    gold: Literal["given", "computed", "tests"] = Field(
+        "given", description="Where the ground truth comes from."
+    )
+
+
+class JsonlSource(Rows):
+    """Problems in a JSONL or Parquet file."""
+
+    source: Literal["jsonl"] = Field(alias="from")
+    path: str = Field(description="The file; relative paths start at the recipe's folder.")
+    prompt: str = Field("prompt", description="Column of the prompt, or a template over the row.")
+    answer: str = Field("answer", description="Column of the ground truth, dotted where nested.")
+    answer_after: str | None = Field(
+        None, description="Only what follows the last such mark in the answer is ground truth."
+    )
+
+
+class DatasetSource(Rows):
+    """Problems in a dataset of the Hugging Face hub, or a local folder of one."""
+
+    source: Literal["dataset"] = Field(alias="from")
+    path: str = Field(description="Hub id or folder.")
+    name: str | None = Field(None, description="Configuration of the dataset.")
+    split: str = Field("train", description="Split of the dataset.")
+    revision: str | None = Field(None, description="Revision on the hub.")
+    prompt: str = Field("prompt", description="Column of the prompt, or a template over the row.")
+    answer: str = Field("answer", description="Column of the ground truth.")
+    answer_after: str | None = Field(None, description="As in `jsonl`.")
+
+
+class ReasoningGymSource(Rows):
+    """Problems that reasoning-gym writes, with computed ground truth."""
+
+    source: Literal["reasoning_gym"] = Field(alias="from")
+    dataset: str = Field(description="Name of the reasoning-gym data set.")
+    n: int = Field(1000, gt=0, description="How many distinct problems.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the data set.")
+    prompt: str = Field("question", description="Column of the item, or a template over it.")
+    gold: Literal["given", "computed", "tests"] = "computed"
+
+
+QuestionSource = Annotated[
+    JsonlSource | DatasetSource | ReasoningGymSource, Field(discriminator="source")
+]
+
+
+class ChainsConfig(Section):
+    """How chains are drawn for each question."""
+
+    samples: int = Field(4, gt=0, description="Completions a question.")
+    system: str | None = Field(None, description="System prompt in front of each question.")
+    sampling: Sampling | None = Field(None, description="Instead of the teacher's sampling.")

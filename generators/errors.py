@@ -1,0 +1,18 @@
+"""Errors of the generators package.
+
+GeneratorError          base of all below; the message is one plain sentence for a person
+├── SourceError         a question source cannot be read, or lacks a column
+└── TeacherError        a teacher cannot be asked (generators.teachers)
+"""
+
+
+class GeneratorError(Exception):
+    """Base of the generator package's errors."""
+
+
+class SourceError(GeneratorError):
+    """A question source cannot be used."""
+
+
+class TeacherError(GeneratorError):
+    """A teacher cannot be asked."""

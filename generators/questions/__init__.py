@@ -1,0 +1,164 @@
+"""Questions: problems with ground truth, from files, hubs and generators.
+
+A source yields a `Problem`, or a `BadRow` where a row cannot be one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generators.config import DatasetSource, JsonlSource, QuestionSource, ReasoningGymSource
+from generators.errors import SourceError
+from generators.rows import Column, read
+from verifiers.records import Problem, problem_id
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be asked, and why."""
+
+    source: str
+    row: int
+    reason: str
+
+
+def questions(sources: Sequence[QuestionSource], seed: int) -> Iterator[Problem | BadRow]:
+    """Distinct problems of all sources, in order.
+
+    Raises SourceError where a source cannot be read or a column is absent from all its rows.
+    """
+    seen: set[str] = set()
+    for number, source in enumerate(sources):
+        count = 0
+        for found in _open(source, seed * 1_000_003 + number):
+            if isinstance(found, Problem):
+                if found.id in seen:
+                    continue
+                seen.add(found.id)
+                count += 1
+            yield found
+            if source.n is not None and count >= source.n:
+                break
+        if not count:
+            raise SourceError(f"question source {number + 1} ({source.source}) gave no new problem")
+
+
+def _open(source: QuestionSource, seed: int) -> Iterator[Problem | BadRow]:
+    if isinstance(source, ReasoningGymSource):
+        return _reasoning_gym(source, seed)
+    if isinstance(source, JsonlSource):
+        rows = read(Path(source.path))
+        return _problems(source, rows, Path(source.path).name, source.path)
+    return _problems(source, _hub(source), source.path, source.path)
+
+
+def _hub(source: DatasetSource) -> Iterable[Mapping[str, Any]]:
+    import datasets
+
+    try:
+        return datasets.load_dataset(
+            source.path, source.name, split=source.split, revision=source.revision
+        )
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise SourceError(f"dataset {source.path!r} cannot be loaded: {first}") from error
+
+
+def _problems(
+    source: JsonlSource | DatasetSource, rows: Iterable[Mapping[str, Any]], name: str, path: str
+) -> Iterator[Problem | BadRow]:
+    prompt, answer = Column(source.prompt), Column(source.answer)
+    columns: set[str] = set()
+    ever: set[str] = set()
+    late: list[BadRow] = []
+    for number, row in enumerate(rows, 1):
+        columns.update(row)
+        values = {"prompt": prompt.of(row), "answer": answer.of(row)}
+        ever.update(key for key, value in values.items() if value is not None)
+        missing = [key for key, value in values.items() if value is None]
+        if missing:
+            reason = str(row.get("bad_row") or f"no value for {' and '.join(missing)}")
+            late.append(BadRow(name, number, reason))
+            continue
+        truth = values["answer"]
+        if source.answer_after and isinstance(truth, str):
+            truth = truth.rpartition(source.answer_after)[2].strip()
+        yield _problem(source, values["prompt"], truth, name, {"row": number})
+    for key, column in (("prompt", source.prompt), ("answer", source.answer)):
+        if key not in ever:
+            have = ", ".join(sorted(columns - {"bad_row"})) or "no rows"
+            raise SourceError(f"{path}: no row has column {column!r} for {key} (columns: {have})")
+    yield from late
+
+
+def _reasoning_gym(source: ReasoningGymSource, seed: int) -> Iterator[Problem]:
+    import reasoning_gym
+
+    prompt = Column(source.prompt)
+    tries = 20 * source.n + 1000
+    try:
+        items = reasoning_gym.create_dataset(
+            source.dataset, size=tries, seed=seed, **source.options
+        )
+    except (ValueError, TypeError, AssertionError) as error:
+        raise SourceError(f"reasoning_gym data set {source.dataset!r}: {error}") from error
+    for number in range(tries):
+        item = items[number]
+        text = prompt.of(item)
+        if text is None:
+            have = ", ".join([*item, *(f"metadata[{key}]" for key in item["metadata"])])
+            raise SourceError(f"{source.dataset}: no {source.prompt!r} in its items (have: {have})")
+        meta = {"index": number, "seed": seed, "family": source.dataset}
+        yield _problem(source, text, item["answer"], f"reasoning_gym:{source.dataset}", meta)
+
+
+def _problem(
+    source: QuestionSource, prompt: Any, answer: Any, name: str, meta: dict[str, Any]
+) -> Problem:
+    if not isinstance(prompt, list):
+        prompt = str(prompt)
+    return Problem(
+        id=problem_id(prompt, answer, source.verifier),
+        prompt=prompt,
+        answer=answer,
+        verifier=source.verifier,
+        gold=source.gold,
+        source=name,
+        meta={"operator": source.source, **meta},
+    )
+
+
+def hold_out(
+    problems: Sequence[Problem], n: int, by: str, seed: int
+) -> tuple[list[Problem], list[Problem]]:
+    """(asked, held out): `n` problems at random, or whole families until there are `n`.
+
+    The choice depends on the problems and the seed, not on their order. Raises SourceError where
+    nothing would be left to ask.
+    """
+    from verifiers.records import content_id
+
+    def family(problem: Problem) -> str:
+        return str(problem.meta.get("family") or problem.source)
+
+    def draw(name: str) -> str:
+        return content_id([seed, name])
+
+    if n >= len(problems):
+        raise SourceError(f"cannot hold out {n} of {len(problems)} problems: nothing is left")
+    if by == "id":
+        chosen = {p.id for p in sorted(problems, key=lambda p: draw(p.id))[:n]}
+    else:
+        chosen = set()
+        for name in sorted({family(p) for p in problems}, key=draw):
+            if len(chosen) >= n:
+                break
+            chosen |= {p.id for p in problems if family(p) == name}
+    held = [p for p in problems if p.id in chosen]
+    asked = [p for p in problems if p.id not in chosen]
+    if not asked:
+        raise SourceError("holding out whole families leaves nothing to ask")
+    return asked, held

@@ -1,0 +1,175 @@
+"""The command line. Thin: each command loads what it needs and says what came of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from pipelines.errors import PipelineError, UsageError
+
+app = App(
+    name="distill",
+    help="From a teacher's question to a student whose gain is measured.",
+    help_format="plaintext",
+    version_flags=[],
+)
+verifiers_app = App(name="verifiers", help="The verifiers that are installed.")
+app.command(verifiers_app)
+
+RunDir = Annotated[Path | None, Parameter(help="The run folder; runs/NAME where absent.")]
+Set = Annotated[
+    list[str], Parameter(help="Change the recipe: KEY=VALUE, as often as needed.", negative=())
+]
+Json = Annotated[bool, Parameter(name="--json", help="Print JSON.", negative=())]
+
+
+@app.command
+def run(recipe: str, *, run_dir: RunDir = None, set: Set = [], json: Json = False) -> None:  # noqa: B006
+    """Do everything that a recipe says; again = go on where it stopped.
+
+    Args:
+        recipe: A file, or the name of a recipe that ships, such as quickstart.
+    """
+    _parts(recipe, run_dir, set, json, ("generate", "curate", "train", "evaluate"))
+
+
+@app.command
+def generate(recipe: str, *, run_dir: RunDir = None, set: Set = [], json: Json = False) -> None:  # noqa: B006
+    """Questions, chains and verdicts only."""
+    _parts(recipe, run_dir, set, json, ("generate",))
+
+
+@app.command
+def curate(recipe: str, *, run_dir: RunDir = None, set: Set = [], json: Json = False) -> None:  # noqa: B006
+    """Filters and training sets only."""
+    _parts(recipe, run_dir, set, json, ("curate",))
+
+
+@app.command
+def train(recipe: str, *, run_dir: RunDir = None, set: Set = [], json: Json = False) -> None:  # noqa: B006
+    """Training stages only."""
+    _parts(recipe, run_dir, set, json, ("train",))
+
+
+@app.command
+def evaluate(recipe: str, *, run_dir: RunDir = None, set: Set = [], json: Json = False) -> None:  # noqa: B006
+    """Evaluation only."""
+    _parts(recipe, run_dir, set, json, ("evaluate",))
+
+
+def _parts(
+    name: str, run_dir: Path | None, overrides: list[str], as_json: bool, parts: tuple[str, ...]
+) -> None:
+    from pipelines import recipe as recipes
+    from pipelines import run as running
+    from pipelines.table import text_table
+
+    recipe = recipes.load(name, overrides)
+    folder = run_dir or Path("runs") / recipe.name
+    rows = running.run(recipe, folder, parts)
+    if as_json:
+        print(json.dumps({"run": str(folder), "evaluation": rows}))
+        return
+    if rows:
+        print(text_table(rows))
+    print(f"report: {folder / 'report.html'}")
+
+
+@app.command
+def plan(recipe: str, *, run_dir: RunDir = None, set: Set = [], json: Json = False) -> None:  # noqa: B006
+    """What a run would do: stages, requests, tokens, disk. Touches nothing."""
+    from pipelines import plan as planning
+    from pipelines import recipe as recipes
+
+    loaded = recipes.load(recipe, set)
+    result = planning.plan(loaded, run_dir or Path("runs") / loaded.name)
+    print(_json(result) if json else planning.text(result))
+
+
+@app.command
+def verify(
+    input: Path,
+    *,
+    output: Path,
+    verifier: str = "math",
+    workers: int | None = None,
+) -> None:
+    """Judge the completions of a file, with today's verifiers.
+
+    Args:
+        input: JSONL of {"id", "answer", "completion"[, "prompt", "verifier"]}.
+        output: JSONL of verdicts, in the same order.
+        verifier: For rows that name none.
+        workers: Worker processes; the CPUs that may be used where absent.
+    """
+    from pipelines.verify import verify_file
+
+    counts = verify_file(input, output, verifier, workers)
+    print(", ".join(f"{status} {count}" for status, count in counts.items()), file=sys.stderr)
+
+
+@app.command
+def report(run: Path, *, compare: Annotated[list[Path], Parameter(negative=())] = []) -> None:  # noqa: B006
+    """Write RUN/report.html.
+
+    Args:
+        run: A run folder.
+        compare: Further run folders to set beside it.
+    """
+    from pipelines.report import build
+
+    for folder in (run, *compare):
+        if not (folder / "manifest.json").is_file():
+            raise UsageError(f"{folder} is not a run folder")
+    print(build(run, compare))
+
+
+@verifiers_app.command(name="list")
+def list_verifiers(*, json: Json = False) -> None:
+    """All verifiers that a recipe may name."""
+    from pipelines.doctor import verifier_rows
+
+    rows = verifier_rows()
+    if json:
+        print(_json(rows))
+        return
+    for row in rows:
+        print(f"{row['name']:12} version {row['version']:4} {row['trust']:6} {row['about']}")
+
+
+@app.command
+def doctor(*, json: Json = False) -> None:
+    """What this machine can do."""
+    from pipelines.doctor import examine
+
+    found = examine()
+    if json:
+        print(_json(found))
+        return
+    for name, value in found.items():
+        print(f"{name:12} {value}")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The entry point: exit status 0 done, 1 failed, 2 bad usage, 130 interrupted."""
+    try:
+        app(argv, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _fail(str(error), 2)
+    except PipelineError as error:
+        _fail(str(error), error.status)
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command goes on from here", 130)
+
+
+def _fail(message: str, status: int) -> None:
+    print(f"distill: {message}", file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,74 @@
+"""What this machine can do."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import platform
+import shutil
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec
+from typing import Any
+
+from verifiers import base
+
+
+def verifier_rows() -> list[dict[str, str]]:
+    """Name, version, trust and one line about every verifier."""
+    rows = []
+    for name in base.names():
+        try:
+            verifier = base.load(name)
+            about = (inspect.getdoc(type(verifier)) or "").split("\n")[0]
+            trust = str(getattr(verifier, "trust", "pure"))
+            rows.append(
+                {"name": name, "version": str(verifier.version), "trust": trust, "about": about}
+            )
+        except (base.VerifierError, AttributeError) as error:
+            rows.append({"name": name, "version": "?", "trust": "?", "about": str(error)})
+    return rows
+
+
+def examine() -> dict[str, Any]:
+    """Findings by subject, each a short text."""
+    disk = shutil.disk_usage(".")
+    found = {
+        "python": platform.python_version(),
+        "cpus": f"{len(os.sched_getaffinity(0))} that may be used",
+        "memory": _memory(),
+        "disk": f"{disk.free / 1e9:.0f} GB free here",
+        "torch": _torch(),
+        "isolation": "none: no verifier here runs code, so nothing needs a box",
+        "verifiers": ", ".join(base.names()),
+        "imports": _imports(),
+        "keys": _keys(),
+    }
+    return found
+
+
+def _memory() -> str:
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return f"{pages / 2**30:.1f} GiB"
+
+
+def _torch() -> str:
+    if find_spec("torch") is None:
+        return "not installed: no local teacher, no training (the extra `train` brings it)"
+    import torch
+
+    if not torch.cuda.is_available():
+        return f"{version('torch')}, no GPU: training runs on the CPU"
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return f"{version('torch')}, {', '.join(names)}"
+
+
+def _imports() -> str:
+    owners = sorted(set(packages_distributions().get("verifiers", [])) - {"distill-factory"})
+    if owners:
+        return f"the package `verifiers` is also installed by {', '.join(owners)}: remove it here"
+    return "no other package claims `verifiers`"
+
+
+def _keys() -> str:
+    known = [name for name in ("OPENAI_API_KEY", "HF_TOKEN") if os.environ.get(name)]
+    return f"set: {', '.join(known)}" if known else "none set"

@@ -1,0 +1,17 @@
+"""Errors that end a command.
+
+PipelineError           exit status 1: the run failed, the message says why
+└── UsageError          exit status 2: the user's mistake, in one sentence; nothing was written
+"""
+
+
+class PipelineError(Exception):
+    """A run that failed."""
+
+    status = 1
+
+
+class UsageError(PipelineError):
+    """A mistake in what the user asked for."""
+
+    status = 2

@@ -1,0 +1,314 @@
+"""The recipe: one YAML file that says everything a run does.
+
+It only composes what the packages declare. Every mistake is one sentence with file, line and key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from generators.curation.config import CurateConfig
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from generators.config import ChainsConfig, QuestionSource, TeacherConfig
+from pipelines.errors import UsageError
+from students.config import STAGES, EvaluateConfig, Stage, StudentConfig
+
+SHIPPED = Path(__file__).parent / "recipes"
+EMBEDDED = Path(__file__).parent.parent / "generators" / "teachers" / "embedded"
+PATHS = ("path", "model")
+ELSEWHERE = {
+    "num_train_epochs": "epochs",
+    "lr": "learning_rate",
+    "warmup_ratio": "warmup",
+    "warmup_steps": "warmup",
+    "lr_scheduler_type": "schedule",
+    "per_device_train_batch_size": "tokens_per_step",
+    "train_batch_size": "tokens_per_step",
+    "gradient_accumulation_steps": "tokens_per_micro_batch",
+    "max_seq_length": "max_length",
+    "max_new_tokens": "max_tokens",
+    "max_completion_length": "max_tokens",
+    "num_generations": "samples",
+    "save_steps": "checkpoint_every",
+    "save_total_limit": "keep_checkpoints",
+    "lora_r": "rank",
+    "r": "rank",
+    "lora_alpha": "alpha",
+    "lora_dropout": "dropout",
+    "target_modules": "targets",
+    "model_name_or_path": "model",
+}
+
+
+class Scale(BaseModel):
+    """Where the work runs."""
+
+    model_config = ConfigDict(extra="forbid")
+    engine: Literal["local"] = Field("local", description="This machine.")
+
+
+class Recipe(BaseModel):
+    """Everything a run does."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the run.")
+    description: str = Field("", description="What it is for, for the dataset card.")
+    warnings: list[str] = Field([], description="What users of the data must know, for the card.")
+    seed: int = Field(0, ge=0, description="Feeds every random generator.")
+    teacher: TeacherConfig | None = Field(None, description="Who writes the chains.")
+    questions: list[QuestionSource] = Field([], description="Where problems come from.")
+    chains: ChainsConfig = Field(default_factory=ChainsConfig, description="How chains are drawn.")
+    curate: CurateConfig = Field(default_factory=CurateConfig, description="What is trained on.")
+    student: StudentConfig | None = Field(None, description="The model that learns.")
+    stages: list[Stage] = Field([], description="How it learns, in order.")
+    rounds: Literal[1] = Field(1, description="Passes through the whole recipe.")
+    evaluate: EvaluateConfig | None = Field(None, description="How it is measured.")
+    verifiers: dict[str, dict[str, Any]] = Field({}, description="Options of verifiers, by name.")
+    scale: Scale = Field(default_factory=Scale, description="Where the work runs.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stage_forms(cls, data: Any) -> Any:
+        """Stages as `sft` or `{sft: {...}}` become `{kind: sft, ...}`."""
+        if not isinstance(data, dict) or not isinstance(data.get("stages"), list):
+            return data
+        stages = []
+        for item in data["stages"]:
+            if isinstance(item, str):
+                item = {item: {}}
+            if isinstance(item, dict) and len(item) == 1:
+                ((kind, body),) = item.items()
+                if isinstance(body, dict) or body is None:
+                    item = {"kind": kind, **(body or {})}
+            stages.append(item)
+        return {**data, "stages": stages}
+
+    @model_validator(mode="after")
+    def _stage_ids(self) -> Recipe:
+        ids = [stage_id(stage) for stage in self.stages]
+        twice = {name for name in ids if ids.count(name) > 1 or name in ("base", "teacher")}
+        if twice:
+            raise ValueError(f"stage {min(twice)!r} needs an id of its own")
+        if self.stages and self.student is None:
+            raise ValueError("stages need a student section")
+        return self
+
+
+def stage_id(stage: Any) -> str:
+    """The id of a stage: its own, or its kind."""
+    return stage.id or stage.kind
+
+
+def find(name: str) -> Path:
+    """The file of a recipe: a path, or the name of one that ships with the package."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = SHIPPED / f"{name}.yaml"
+    if shipped.is_file():
+        return shipped
+    known = sorted(p.stem for p in SHIPPED.glob("*.yaml"))
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"recipes that ship: {', '.join(known)}"
+    raise UsageError(f"no recipe {name!r}; {hint}")
+
+
+def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe of file or shipped name `name`, with `a.b=c` overrides; paths made absolute.
+
+    Raises UsageError with file, line and key of the first mistake.
+    """
+    path = find(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = yaml.safe_load(text)
+        tree: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UsageError(f"{path}{line}: not YAML: {problem}") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: a recipe is a mapping of keys such as name, teacher, stages")
+    for override in overrides:
+        _override(data, override)
+    try:
+        recipe = Recipe.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(_explain(error, path, tree)) from error
+    return _resolve(recipe, path, tree)
+
+
+def dump(recipe: Recipe) -> str:
+    """The resolved recipe as YAML."""
+    return yaml.safe_dump(
+        recipe.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True
+    )
+
+
+def _override(data: dict[str, Any], text: str) -> None:
+    """Apply one `a.b=c`; a stage is named by its id or kind, another list's item by number."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set {text}: write key=value, such as stages.sft.learning_rate=0.001")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {text}: {value!r} is not YAML") from error
+    here: Any = data
+    parts = key.split(".")
+    for n, part in enumerate(parts):
+        last = n == len(parts) - 1
+        if isinstance(here, list):
+            index = _list_index(here, part)
+            if index is None:
+                raise UsageError(f"--set {text}: there is no {part!r} in {'.'.join(parts[:n])}")
+            if last:
+                here[index] = parsed
+                return
+            item = here[index]
+            if isinstance(item, str):
+                item = here[index] = {item: {}}
+            if isinstance(item, dict) and len(item) == 1 and next(iter(item)) in STAGES:
+                kind = next(iter(item))
+                item[kind] = item[kind] or {}
+                item = item[kind]
+            here = item
+        elif last:
+            here[part] = parsed
+        else:
+            if here.get(part) is None:
+                here[part] = {}
+            here = here[part]
+            if not isinstance(here, dict | list):
+                raise UsageError(f"--set {text}: {'.'.join(parts[: n + 1])} has no keys")
+
+
+def _list_index(items: list[Any], part: str) -> int | None:
+    if part.isdigit():
+        return int(part) if int(part) < len(items) else None
+    for n, item in enumerate(items):
+        if item == part:
+            return n
+        if isinstance(item, dict):
+            body = next(iter(item.values())) if len(item) == 1 else item
+            own = body.get("id") if isinstance(body, dict) else None
+            if own == part or (own is None and (part in item or item.get("kind") == part)):
+                return n
+    return None
+
+
+def _resolve(recipe: Recipe, path: Path, tree: yaml.Node) -> Recipe:
+    """`recipe` with environment variables expanded and relative paths made absolute."""
+    base = path.resolve().parent
+    places: list[tuple[tuple[str | int, ...], Any]] = [
+        (("teacher",), recipe.teacher),
+        (("student",), recipe.student),
+        *((("questions", n), source) for n, source in enumerate(recipe.questions)),
+    ]
+    for where, section in places:
+        for key in PATHS:
+            value = getattr(section, key, None)
+            if not isinstance(value, str):
+                continue
+            unset = re.findall(r"\$\{?(\w+)\}?", os.path.expandvars(value))
+            if unset:
+                at = _line(tree, (*where, key))
+                name = ".".join(map(str, (*where, key)))
+                raise UsageError(f"{path}{at}: {name}: environment variable {unset[0]} is not set")
+            value = os.path.expanduser(os.path.expandvars(value))
+            if key == "model" and value == "embedded":
+                value = str(EMBEDDED)
+            elif (base / value).exists() or (key == "path" and _is_file(section)):
+                value = str(base / value)
+            setattr(section, key, value)
+    return recipe
+
+
+def _is_file(section: Any) -> bool:
+    return getattr(section, "source", None) != "dataset"
+
+
+def _explain(error: ValidationError, path: Path, tree: yaml.Node) -> str:
+    errors = error.errors()
+    first = errors[0]
+    loc = first["loc"]
+    if loc and loc[0] == "stages" and first["type"] == "union_tag_invalid":
+        key, message = _dotted(loc), _not_available("stage kind", first["ctx"])
+    elif first["type"] == "union_tag_invalid":
+        key, message = _dotted(loc), _not_available("source", first["ctx"])
+    elif first["type"] == "literal_error":
+        expected = first["ctx"]["expected"]
+        key, message = _dotted(loc), f"{first['input']!r} is not available; available: {expected}"
+    elif first["type"] == "extra_forbidden":
+        key, message = _dotted(loc), f"unknown key; {_suggest(loc)}"
+    else:
+        key, message = _dotted(loc), first["msg"].removeprefix("Value error, ")
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{path}{_line(tree, loc)}: {key + ': ' if key else ''}{message}{more}"
+
+
+def _not_available(what: str, context: dict[str, Any]) -> str:
+    return f"{what} {context['tag']!r} is not available; available: {context['expected_tags']}"
+
+
+def _dotted(loc: Sequence[str | int]) -> str:
+    return ".".join(str(part) for part in loc)
+
+
+def _suggest(loc: Sequence[str | int]) -> str:
+    known = _keys(Recipe, loc[:-1])
+    wrong = str(loc[-1])
+    if ELSEWHERE.get(wrong) in known:
+        return f"distill calls it {ELSEWHERE[wrong]!r}"
+    near = difflib.get_close_matches(wrong, known, 1, 0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+
+
+def _keys(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
+    """Keys that may stand at `loc` in a recipe."""
+    here = [model]
+    for part in loc:
+        fields = [f for m in here for n, f in m.model_fields.items() if part in (n, f.alias)]
+        if fields:
+            here = [m for field in fields for m in _models(field.annotation)]
+        else:
+            tagged = [m for m in here if any(part in _literals(f) for f in m.model_fields.values())]
+            here = tagged or here
+    return sorted({field.alias or name for m in here for name, field in m.model_fields.items()})
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for part in typing.get_args(annotation) for m in _models(part)]
+
+
+def _literals(field: Any) -> tuple[Any, ...]:
+    return typing.get_args(field.annotation) if field.annotation is not None else ()
+
+
+def _line(tree: yaml.Node, loc: Sequence[str | int]) -> str:
+    """`:line` of the deepest part of `loc` that stands in the file."""
+    node, line = tree, tree.start_mark.line
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    node, line = value, key.start_mark.line
+                    break
+        elif (
+            isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value)
+        ):
+            node = node.value[part]
+            line = node.start_mark.line
+    return f":{line + 1}"

@@ -1,0 +1,199 @@
+"""The run folder: one lock, a manifest, tables that are there whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from generators.store import Store
+from pipelines.errors import UsageError
+from pipelines.recipe import Recipe, dump
+from verifiers.records import Completion, Group, Problem, Verdict, canonical_json
+
+PROBLEM_JSON = ("prompt", "answer", "parents", "meta")
+CHAIN_JSON = ("usage", "token_ids", "logprobs", "teacher", "sampling")
+VERDICT = ("status", "score", "reason", "extracted")
+
+
+class RunFolder:
+    """A run folder that this process holds the lock of.
+
+    Raises UsageError where another process holds it, or another recipe's run is in it.
+    """
+
+    def __init__(self, path: Path, recipe: Recipe):
+        self.path = path
+        self.recipe = recipe
+        self.fresh = not path.exists()
+        known = _name_in(path)
+        if known is not None and known != recipe.name:
+            raise UsageError(
+                f"{path} holds the run of recipe {known!r}, not of {recipe.name!r}; "
+                "choose another --run-dir"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        self._lock = (path / ".lock").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.seek(0)
+            holder = self._lock.read().strip() or "unknown"
+            self._lock.close()
+            raise UsageError(f"{path} is in use by process {holder}") from error
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
+        self.manifest = _read_manifest(path) or {"name": recipe.name, "stages": {}}
+
+    def close(self, discard: bool = False) -> None:
+        """Give the lock back; `discard` removes a folder in which nothing was finished."""
+        if discard and self.fresh and not self.manifest["stages"]:
+            shutil.rmtree(self.path)
+        self._lock.close()
+
+    def write_recipe(self) -> None:
+        """Write the resolved recipe."""
+        self.write_text("recipe.yaml", dump(self.recipe))
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a file beside and rename it."""
+        target = self.path / name
+        beside = target.with_name(f".{target.name}.tmp")
+        beside.write_text(text, encoding="utf-8")
+        beside.rename(target)
+        return target
+
+    def store(self) -> Store:
+        """The store of what was paid for."""
+        return Store(self.path / "store.sqlite")
+
+    def done(self, node: str, fingerprint: str) -> bool:
+        """True where `node` is finished with this fingerprint."""
+        entry = self.manifest["stages"].get(node)
+        return entry is not None and entry["fingerprint"] == fingerprint
+
+    def finish(self, node: str, fingerprint: str, seconds: float, counts: dict[str, Any]) -> None:
+        """Note that `node` is done; this is what makes its output count."""
+        self.manifest["stages"][node] = {
+            "fingerprint": fingerprint,
+            "seconds": round(seconds, 2),
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "counts": counts,
+        }
+        self.write_manifest()
+
+    def write_manifest(self) -> None:
+        """Write the manifest as it stands."""
+        self.write_text("manifest.json", json.dumps(self.manifest, indent=1) + "\n")
+
+    def log(self, event: str, **values: Any) -> None:
+        """Append a line to log.jsonl."""
+        with (self.path / "log.jsonl").open("a") as stream:
+            stream.write(
+                json.dumps({"time": round(time.time(), 3), "event": event, **values}) + "\n"
+            )
+
+    def write_table(
+        self, config: str, rows: Sequence[dict[str, Any]], file: str = "part-0"
+    ) -> None:
+        """Write data/<config>/<file>.parquet, whole or not at all; nested values as JSON text."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        folder = self.path / "data" / config
+        folder.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pylist(list(rows)) if rows else pa.table({})
+        beside = folder / f".{file}.tmp"
+        pq.write_table(table, beside)
+        beside.rename(folder / f"{file}.parquet")
+
+    def read_table(self, config: str, file: str = "part-0") -> list[dict[str, Any]]:
+        """Rows of data/<config>/<file>.parquet."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.path / "data" / config / f"{file}.parquet").to_pylist()
+
+    def drop_table(self, config: str) -> None:
+        """Remove data/<config>."""
+        shutil.rmtree(self.path / "data" / config, ignore_errors=True)
+
+    def problems(self, config: str) -> list[Problem]:
+        """The problems of data/problems or data/heldout."""
+        return [problem_of(row) for row in self.read_table(config)]
+
+    def groups(self) -> Iterable[Group]:
+        """The judged groups of data/chains, in the order of data/problems."""
+        by_problem: dict[str, list[tuple[Completion, Verdict]]] = {}
+        for row in self.read_table("chains"):
+            verdict = Verdict(verifier=row["verifier"], **{key: row[key] for key in VERDICT})
+            completion = {
+                key: json.loads(value) if key in CHAIN_JSON and value is not None else value
+                for key, value in row.items()
+                if key not in (*VERDICT, "verifier")
+            }
+            pair = (Completion(**completion), verdict)
+            by_problem.setdefault(row["problem_id"], []).append(pair)
+        for problem in self.problems("problems"):
+            yield Group(problem=problem, samples=by_problem.get(problem.id, []))
+
+
+def problem_row(problem: Problem) -> dict[str, Any]:
+    """A row of data/problems; a prompt that is a chat, and the answer, as text or JSON text."""
+    row = problem.model_dump()
+    if not isinstance(row["prompt"], str):
+        row["prompt"] = canonical_json(row["prompt"])
+    row["answer_is_json"] = not isinstance(row["answer"], str)
+    if row["answer_is_json"]:
+        row["answer"] = canonical_json(row["answer"])
+    row["prompt_is_chat"] = not isinstance(problem.prompt, str)
+    row["parents"] = canonical_json(row["parents"])
+    row["meta"] = canonical_json(row["meta"])
+    return row
+
+
+def problem_of(row: dict[str, Any]) -> Problem:
+    """The problem of a row of data/problems."""
+    row = dict(row)
+    for key, flag in (("prompt", "prompt_is_chat"), ("answer", "answer_is_json")):
+        if row.pop(flag):
+            row[key] = json.loads(row[key])
+    row["parents"] = json.loads(row["parents"])
+    row["meta"] = json.loads(row["meta"])
+    return Problem(**row)
+
+
+def chain_row(completion: Completion, verdict: Verdict) -> dict[str, Any]:
+    """A row of data/chains: the completion's fields and the verdict's."""
+    row = completion.model_dump()
+    for key in CHAIN_JSON:
+        row[key] = None if row[key] is None else canonical_json(row[key])
+    return row | {key: getattr(verdict, key) for key in VERDICT} | {"verifier": verdict.verifier}
+
+
+def _read_manifest(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads((path / "manifest.json").read_text())
+    except FileNotFoundError:
+        return None
+
+
+def _name_in(path: Path) -> str | None:
+    """The name of the recipe whose run is in `path`."""
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is not a folder")
+    try:
+        data = yaml.safe_load((path / "recipe.yaml").read_text())
+    except FileNotFoundError:
+        strangers = [p.name for p in path.iterdir()] if path.is_dir() else []
+        if set(strangers) - {".lock", "store.sqlite", "store.sqlite-wal", "store.sqlite-shm"}:
+            raise UsageError(f"{path} is not empty and not a run folder") from None
+        return None
+    return data.get("name") if isinstance(data, dict) else None

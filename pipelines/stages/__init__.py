@@ -1,0 +1,48 @@
+"""The stages of a run, in order, each a function from finished inputs to a finished output.
+
+A stage is redone only when its fingerprint changed: its section of the recipe, its inputs, the
+versions of the verifiers that it uses, or its own VERSION.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.progress import Progress
+from pipelines.recipe import Recipe
+from pipelines.run_folder import RunFolder
+
+Counts = dict[str, Any]
+
+
+@dataclass
+class Job:
+    """What a stage works with."""
+
+    recipe: Recipe
+    folder: RunFolder
+    progress: Progress
+
+
+@dataclass
+class Node:
+    """One stage: what it depends on and what it does.
+
+    Args:
+        name: as it stands in the manifest, such as `chains` or `train:sft`.
+        part: the command that runs it alone: generate, curate, train or evaluate.
+        config: what of the recipe it depends on.
+        inputs: names of the stages whose output it reads.
+        run: does it and returns the counts for the manifest.
+    """
+
+    name: str
+    part: str
+    config: Any
+    inputs: list[str]
+    run: Callable[[Job], Counts]
+    version: int = 1
+    verifiers: bool = False
+    outputs: list[str] = field(default_factory=list)

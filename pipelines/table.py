@@ -1,0 +1,43 @@
+"""The table of a run's evaluation, as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+HEAD = ("stage", "pass@1", "95 % interval", "greedy", "tokens", "against before", "", "to teacher")
+
+
+def text_table(rows: list[dict[str, Any]]) -> str:
+    """evaluation.json as a table for a terminal."""
+    cells = [HEAD, *(_cells(row) for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(HEAD))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    n, on = rows[0]["n"], rows[0]["on"]
+    lines.append(f"{n:,} problems ({on}), {rows[0]['samples']} samples each; rates in percent")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    sampled = "pass@1" in row
+    return (
+        row["stage"],
+        _percent(row["pass@1"]) if sampled else "-",
+        f"{_percent(row['low'])} - {_percent(row['high'])}" if sampled else "-",
+        _percent(row["greedy"]) if "greedy" in row else "-",
+        f"{row['tokens_mean']:.1f}",
+        _difference(row.get("vs")),
+        row.get("verdict", ""),
+        _difference(row.get("to_teacher")),
+    )
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _difference(vs: dict[str, Any] | None) -> str:
+    if vs is None:
+        return "-"
+    low, high = 100 * vs["low"], 100 * vs["high"]
+    return f"{100 * vs['diff']:+.1f} [{low:+.1f}, {high:+.1f}]"

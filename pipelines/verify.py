@@ -1,0 +1,100 @@
+"""Judging the completions of a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter, deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from generators.rows import parse
+from pipelines.errors import UsageError
+from pipelines.progress import Progress
+from verifiers.base import VerifierError
+from verifiers.pool import VerdictPool
+from verifiers.records import Problem, Verdict
+
+IN_FLIGHT = 4096
+COLUMNS = ("answer", "completion")
+
+
+def verify_file(source: Path, output: Path, verifier: str, workers: int | None) -> dict[str, int]:
+    """Write a verdict for each row of `source`, in order; how many there were of each status.
+
+    Raises UsageError where the file is missing, the verifier is unknown, or a column is absent
+    from every row; nothing is written then. One bad row is `undecided/bad_row`.
+    """
+    if not source.is_file():
+        raise UsageError(f"no such file: {source}")
+    if not output.parent.is_dir():
+        raise UsageError(f"no such folder: {output.parent}")
+    beside = output.with_name(f".{output.name}.tmp")
+    try:
+        counts = asyncio.run(_verify(source, beside, verifier, workers))
+        beside.rename(output)
+    finally:
+        beside.unlink(missing_ok=True)
+    return counts
+
+
+async def _verify(source: Path, output: Path, verifier: str, workers: int | None) -> dict[str, int]:
+    counts: Counter[str] = Counter(correct=0, wrong=0, undecided=0)
+    present: Counter[str] = Counter()
+    progress = Progress()
+    progress.start("verify")
+    async with VerdictPool(workers) as pool:
+        try:
+            pool.require([verifier])
+        except VerifierError as error:
+            raise UsageError(str(error)) from error
+        waiting: deque[tuple[Any, asyncio.Future[Verdict]]] = deque()
+        with output.open("w", encoding="utf-8") as stream:
+
+            async def settle() -> None:
+                name, future = waiting.popleft()
+                verdict = await future
+                counts[verdict.status] += 1
+                stream.write(json.dumps({"id": name, **verdict.model_dump()}) + "\n")
+                progress.update(f"{sum(counts.values()):,} rows")
+
+            for row in _rows(source):
+                present.update(column for column in COLUMNS if row.get(column) is not None)
+                waiting.append((row.get("id"), asyncio.ensure_future(_judge(pool, row, verifier))))
+                if len(waiting) >= IN_FLIGHT:
+                    await settle()
+            while waiting:
+                await settle()
+    absent = [column for column in COLUMNS if not present[column]]
+    if absent:
+        raise UsageError(f"{source}: no row has {' or '.join(map(repr, absent))}")
+    return dict(counts)
+
+
+def _rows(source: Path) -> Iterator[dict[str, Any]]:
+    with source.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                row = parse(line, number)
+                yield row if "id" in row else {"id": number, **row}
+
+
+async def _judge(pool: VerdictPool, row: dict[str, Any], verifier: str) -> Verdict:
+    name = row.get("verifier") or verifier
+    bad = row.get("bad_row")
+    absent = [column for column in COLUMNS if row.get(column) is None]
+    if not bad and absent:
+        bad = f"no {' and no '.join(absent)}"
+    if not bad and not isinstance(row["completion"], str):
+        bad = "completion is not a text"
+    if not bad:
+        try:
+            pool.judge_id(str(name))
+            prompt = row.get("prompt") or ""
+            problem = Problem(prompt=prompt, answer=row["answer"], verifier=str(name))
+        except (VerifierError, ValueError) as error:
+            bad = str(error).splitlines()[0]
+    if bad:
+        return Verdict(status="undecided", reason="bad_row", detail=str(bad), verifier=str(name))
+    return await pool.verify(problem, row["completion"])

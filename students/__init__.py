@@ -1,0 +1,1 @@
+"""Students learn from verified chains, write rollouts, and are measured."""

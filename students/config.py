@@ -1,0 +1,125 @@
+"""The recipe's words for students: what is trained, and how each stage trains it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Scratch(Section):
+    """A student that starts from random weights."""
+
+    architecture: str = Field("qwen2", description="A transformers model type, e.g. qwen2, llama.")
+    hidden_size: int = Field(96, gt=0, description="Width of the residual stream.")
+    layers: int = Field(3, gt=0, description="Number of decoder layers.")
+    heads: int = Field(3, gt=0, description="Attention heads; hidden_size / heads is 32 or 64.")
+    kv_heads: int | None = Field(None, description="Key-value heads; as many as heads if absent.")
+    intermediate_size: int = Field(256, gt=0, description="Width of the MLP.")
+    context: int = Field(512, gt=0, description="Longest sequence in tokens.")
+    tokenizer: str = Field("bytes", description="`bytes`, or a folder or hub id of a tokenizer.")
+
+    @model_validator(mode="after")
+    def _head_size(self) -> Scratch:
+        if self.hidden_size % self.heads or self.hidden_size // self.heads not in (32, 64):
+            raise ValueError("hidden_size / heads must be 32 or 64, the sizes that vLLM serves")
+        if self.heads % (self.kv_heads or self.heads):
+            raise ValueError("heads must be a multiple of kv_heads")
+        return self
+
+
+class Lora(Section):
+    """Low-rank adapters instead of full weights (arXiv 2106.09685)."""
+
+    rank: int = Field(16, gt=0, description="Rank of the adapters.")
+    alpha: int | None = Field(None, gt=0, description="Scale; twice the rank if absent.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapters' input.")
+    targets: str | list[str] = Field("all-linear", description="Modules that get an adapter.")
+
+
+class StudentConfig(Section):
+    """The model that learns: a folder or hub id, or `scratch` for random weights."""
+
+    model: str | None = Field(None, description="A local folder or a hub id.")
+    scratch: Scratch | None = Field(None, description="Random weights of this shape.")
+    lora: Lora | None = Field(None, description="Train adapters instead of all weights.")
+    dtype: Literal["float32", "bfloat16", "auto"] = Field(
+        "auto", description="Weights in memory; auto is bfloat16 on a GPU, float32 on a CPU."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> StudentConfig:
+        if (self.model is None) == (self.scratch is None):
+            raise ValueError("give either model or scratch")
+        return self
+
+
+class Training(Section):
+    """What every training stage has: lengths, the optimizer, the schedule."""
+
+    id: str | None = Field(None, description="Name of the stage where a kind repeats.")
+    epochs: float = Field(1, gt=0, description="Passes over the rows.")
+    max_steps: int | None = Field(None, gt=0, description="Stop after so many optimizer steps.")
+    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        "cosine", description="How the learning rate falls after warm-up."
+    )
+    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps that warm up.")
+    final_learning_rate: float = Field(
+        0.1, ge=0, le=1, description="Learning rate at the end, as a share of the peak."
+    )
+    weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay on matrices.")
+    betas: tuple[float, float] = Field((0.9, 0.98), description="AdamW betas.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
+    tokens_per_step: int = Field(4096, gt=0, description="Tokens of one optimizer step.")
+    tokens_per_micro_batch: int = Field(
+        8192, gt=0, description="Tokens that go through the model at once."
+    )
+    max_length: int = Field(2048, gt=1, description="Longer rows are refused, counted and shown.")
+    checkpoint_every: int = Field(50, gt=0, description="Steps between checkpoints.")
+    keep_checkpoints: int = Field(2, gt=0, description="Checkpoints kept while training.")
+
+
+class SFT(Training):
+    """Supervised fine-tuning on verified chains; the loss is on completions only."""
+
+    kind: Literal["sft"] = "sft"
+
+
+Stage = Annotated[SFT, Field(discriminator="kind")]
+STAGES: dict[str, type[Training]] = {"sft": SFT}
+
+
+class Heldout(Section):
+    """Problems that are split off before anything is asked."""
+
+    n: int = Field(1000, gt=0, description="How many problems are held out.")
+    by: Literal["id", "family"] = Field(
+        "id", description="`id`: at random; `family`: whole problem families."
+    )
+
+
+class EvaluateConfig(Section):
+    """How students and teacher are measured."""
+
+    heldout: Heldout = Field(default_factory=Heldout, description="The held-out split.")
+    on: list[Literal["heldout"]] = Field(["heldout"], description="What is evaluated on.")
+    samples: int = Field(4, ge=0, description="Sampled answers a problem, for pass@1.")
+    greedy: bool = Field(True, description="One greedy answer a problem beside the samples.")
+    temperature: float = Field(1.0, gt=0, description="Temperature of the sampled answers.")
+    max_tokens: int = Field(256, gt=0, description="Longest answer in tokens.")
+    teacher: bool | None = Field(
+        None, description="Measure the teacher too; where absent, if asking it is free."
+    )
+    backend: Literal["local"] = Field("local", description="Who decodes the students' answers.")
+    system: str | None = Field(None, description="System prompt; chains.system where absent.")
+
+    def sampling(self) -> dict[str, Any]:
+        """Sampling of the sampled answers."""
+        return {"temperature": self.temperature, "max_tokens": self.max_tokens}

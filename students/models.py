@@ -1,0 +1,168 @@
+"""Models and tokenizers: load, build from nothing, adapt with LoRA, save as plain folders."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+
+from students.batches.attention import NAME as ATTENTION
+from students.config import Lora, Scratch, StudentConfig
+from students.errors import ModelError
+
+END, PAD = "<|end|>", "<|pad|>"
+ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
+TEMPLATE = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+WEIGHT_FILES = (".safetensors", ".bin", ".gguf")
+
+
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer of the 256 bytes and a few marks: any text, nothing to train."""
+    marks = [PAD, END, *ROLES]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {token: i for i, token in enumerate([*marks, *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, extra_special_tokens=list(ROLES)
+    )
+    fast.chat_template = TEMPLATE
+    return fast
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer `bytes`, or that of a folder or hub id; raises ModelError."""
+    if name == "bytes":
+        return byte_tokenizer()
+    try:
+        return AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"no tokenizer at {name!r}: {_first_line(error)}") from error
+
+
+def build(shape: Scratch, seed: int) -> tuple[Any, PreTrainedTokenizerBase]:
+    """A model of random weights and its tokenizer; the same weights for the same seed."""
+    tokenizer = load_tokenizer(shape.tokenizer)
+    try:
+        config = AutoConfig.for_model(
+            shape.architecture,
+            vocab_size=len(tokenizer),
+            hidden_size=shape.hidden_size,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            num_key_value_heads=shape.kv_heads or shape.heads,
+            intermediate_size=shape.intermediate_size,
+            max_position_embeddings=shape.context,
+            tie_word_embeddings=True,
+            initializer_range=0.02,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    except ValueError as error:
+        raise ModelError(f"unknown architecture {shape.architecture!r}") from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_config(
+            config, attn_implementation=ATTENTION, dtype=torch.float32
+        )
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    return model, tokenizer
+
+
+def load(name: str | Path, dtype: str = "auto") -> tuple[Any, PreTrainedTokenizerBase]:
+    """Model and tokenizer of a local folder or hub id; raises ModelError."""
+    if dtype == "auto":
+        dtype = "bfloat16" if torch.cuda.is_available() else "float32"
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            str(name), attn_implementation=ATTENTION, dtype=getattr(torch, dtype)
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"no model at {str(name)!r}: {_first_line(error)}") from error
+    return model, load_tokenizer(str(name))
+
+
+def start(config: StudentConfig, seed: int) -> tuple[Any, PreTrainedTokenizerBase]:
+    """The student before any training."""
+    if config.scratch is not None:
+        return build(config.scratch, seed)
+    assert config.model is not None
+    return load(config.model, config.dtype)
+
+
+def adapt(model: Any, lora: Lora, seed: int) -> Any:
+    """`model` with fresh LoRA adapters, everything else frozen."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha or 2 * lora.rank,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets,
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return get_peft_model(model, config)
+
+
+def save(model: Any, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
+    """Write a plain Hugging Face folder; with LoRA the merged weights, the adapter in adapter/."""
+    if hasattr(model, "merge_and_unload"):
+        model.save_pretrained(str(out / "adapter"))
+        model = model.merge_and_unload()
+    model.save_pretrained(str(out))
+    tokenizer.save_pretrained(str(out))
+
+
+def identity(folder: str | Path) -> str:
+    """Name of a model by content: hash of a local folder's files, or the hub id itself."""
+    path = Path(folder)
+    if not path.is_dir():
+        return str(folder)
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()):
+        if file.is_file() and (file.suffix in (*WEIGHT_FILES, ".json", ".jinja", ".model")):
+            digest.update(file.name.encode() + b"\0" + str(file.stat().st_size).encode() + b"\0")
+            with file.open("rb") as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+    return f"{path.name}@{digest.hexdigest()[:16]}"
+
+
+def describe(model: Any) -> dict[str, Any]:
+    """Weights in all, and the share that is trained."""
+    total = sum(p.numel() for p in model.parameters())
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return {"weights": total, "trained": trained, "share": round(trained / total, 4)}
+
+
+def device() -> torch.device:
+    """The device that a single process computes on."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

@@ -1,0 +1,1 @@
+"""Students that write: the local decoder."""
