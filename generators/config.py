@@ -45,9 +45,9 @@ class TeacherConfig(Section):
     api_key_env: str = Field("OPENAI_API_KEY", description="openai: variable that holds the key.")
     max_in_flight: int = Field(32, gt=0, description="openai: requests at a time.")
     path: str | None = Field(None, description="recorded: a JSONL or Parquet file.")
-    prompt: str = Field("prompt", description="recorded: column of the prompt.")
-    completions: list[str] = Field(
-        ["completion"], description="recorded: columns of the completions, dotted where nested."
+    prompt: str | None = Field(None, description="recorded: column of the prompt.")
+    completions: list[str] | None = Field(
+        None, description="recorded: columns of the completions, dotted where nested."
     )
 
     @model_validator(mode="after")
@@ -63,7 +63,9 @@ class TeacherConfig(Section):
 class Rows(Section):
     """What all question sources share."""
 
-    verifier: str = Field("math", description="Who judges the answers.")
+    verifier: str = Field(
+        "math", description="Who judges the answers, or the column of a file that names it."
+    )
     n: int | None = Field(None, gt=0, description="At most so many problems.")
     gold: Literal["given", "computed", "tests"] = Field(
         "given", description="Where the ground truth comes from."

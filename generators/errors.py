@@ -2,7 +2,7 @@
 
 GeneratorError          base of all below; the message is one plain sentence for a person
 ├── SourceError         a question source cannot be read, or lacks a column
-└── TeacherError        a teacher cannot be asked (generators.teachers)
+└── TeacherError        a teacher cannot be used as asked (generators.teachers.errors)
 """
 
 
@@ -12,7 +12,3 @@ class GeneratorError(Exception):
 
 class SourceError(GeneratorError):
     """A question source cannot be used."""
-
-
-class TeacherError(GeneratorError):
-    """A teacher cannot be asked."""

@@ -2,14 +2,16 @@
 
 Completions are keyed by their request key, so the same request of the same model is never paid
 twice. A completion is stored before anything judges it. Each row has a checksum; a row that does
-not match is counted in `Store.damaged` and treated as absent, so it is made again.
+not match is named in `Store.damaged` and treated as absent, so it is made again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import sqlite3
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -31,13 +33,15 @@ CREATE TABLE IF NOT EXISTS verdicts (
 """
 COLUMNS = "request_key, body, checksum"
 LOOK_UP = 500
+COMMIT_AFTER = 0.02
+COMMIT_MOST = 256
 
 
 class Store:
     """Completions and verdicts in the SQLite file `path`, created where absent."""
 
     def __init__(self, path: Path):
-        self.damaged = 0
+        self.damaged: set[str] = set()
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
@@ -76,7 +80,7 @@ class Store:
             marks = ",".join("?" * len(part))
             query = f"SELECT {COLUMNS} FROM completions WHERE request_key IN ({marks})"
             for key, body, checksum in self._db.execute(query, part):
-                if self._intact(body, checksum):
+                if self._intact(key, body, checksum):
                     found[key] = Completion.model_validate_json(body)
         return found
 
@@ -95,7 +99,7 @@ class Store:
             "SELECT body, checksum FROM verdicts WHERE completion_id = ? AND judge = ?",
             (completion, judge),
         ).fetchone()
-        if row is None or not self._intact(*row):
+        if row is None or not self._intact(completion, *row):
             return None
         return Verdict.model_validate_json(row[0])
 
@@ -108,9 +112,10 @@ class Store:
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def _intact(self, body: str, checksum: str) -> bool:
+    def _intact(self, name: str, body: str, checksum: str) -> bool:
         intact = _checksum(body) == checksum
-        self.damaged += not intact
+        if not intact:
+            self.damaged.add(name)
         return intact
 
     def _transaction(self) -> sqlite3.Connection:
@@ -141,19 +146,46 @@ class Stored:
             return
         ready: deque[Completion] = deque()
         twins: dict[str, list[Request]] = {}
-        fresh: list[Completion] = []
-        async for completion in self.sampler.sample(
-            self._missing(chain(chunk, waiting), ready, twins)
-        ):
-            fresh.append(completion)
-            if len(fresh) >= self.batch:
-                ready.extend(self._keep(fresh, twins))
-                fresh = []
+        missing = self._missing(chain(chunk, waiting), ready, twins)
+        async for fresh in self._together(self.sampler.sample(missing)):
+            ready.extend(self._keep(fresh, twins))
             while ready:
                 yield ready.popleft()
-        ready.extend(self._keep(fresh, twins))
         while ready:
             yield ready.popleft()
+
+    async def _together(
+        self, completions: AsyncIterator[Completion]
+    ) -> AsyncIterator[list[Completion]]:
+        """What is stored in one transaction: whole batches, or what comes within a moment."""
+        served = self.batch == 1
+        fresh: list[Completion] = []
+        due = 0.0
+        coming = asyncio.ensure_future(anext(completions, None))
+        try:
+            while True:
+                wait = max(0.0, due - time.monotonic()) if served and fresh else None
+                await asyncio.wait([coming], timeout=wait)
+                if coming.done():
+                    try:
+                        completion = coming.result()
+                    except Exception:
+                        if served and fresh:
+                            yield fresh
+                        raise
+                    if completion is None:
+                        break
+                    due = due if fresh else time.monotonic() + COMMIT_AFTER
+                    fresh.append(completion)
+                    coming = asyncio.ensure_future(anext(completions, None))
+                full = len(fresh) >= (COMMIT_MOST if served else self.batch)
+                if full or (served and time.monotonic() >= due):
+                    yield fresh
+                    fresh = []
+        finally:
+            coming.cancel()
+        if fresh:
+            yield fresh
 
     def _known(self, chunk: Sequence[Request]) -> dict[tuple[str, str], Completion]:
         keys = [request.key(self.identity) for request in chunk]
@@ -176,6 +208,8 @@ class Stored:
                     ready.append(known[request.problem_id, key])
                 elif key in twins:
                     twins[key].append(request)
+                elif done := self.store.get([key]):
+                    ready.append(done[key].answering(request.problem_id))
                 else:
                     twins[key] = []
                     self.asked += 1

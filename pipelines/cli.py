@@ -120,7 +120,7 @@ def report(run: Path, *, compare: Annotated[list[Path], Parameter(negative=())] 
         run: A run folder.
         compare: Further run folders to set beside it.
     """
-    from pipelines.report import build
+    from pipelines.report.build import build
 
     for folder in (run, *compare):
         if not (folder / "manifest.json").is_file():

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from generators.curation.config import CurateConfig
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from generators.config import ChainsConfig, QuestionSource, TeacherConfig
+from generators.curation.config import CurateConfig
 from pipelines.errors import UsageError
 from students.config import STAGES, EvaluateConfig, Stage, StudentConfig
 
@@ -101,6 +101,12 @@ class Recipe(BaseModel):
         if self.stages and self.student is None:
             raise ValueError("stages need a student section")
         return self
+
+
+def training_sets(recipe: Recipe) -> list[str]:
+    """The training sets that curation writes: those asked for and those that stages read."""
+    read = [stage.reads for stage in recipe.stages if getattr(stage, "data", "") != "questions"]
+    return list(dict.fromkeys([*recipe.curate.sets, *read]))
 
 
 def stage_id(stage: Any) -> str:
@@ -210,10 +216,12 @@ def _list_index(items: list[Any], part: str) -> int | None:
 def _resolve(recipe: Recipe, path: Path, tree: yaml.Node) -> Recipe:
     """`recipe` with environment variables expanded and relative paths made absolute."""
     base = path.resolve().parent
+    against = recipe.curate.decontaminate.against if recipe.curate.decontaminate else []
     places: list[tuple[tuple[str | int, ...], Any]] = [
         (("teacher",), recipe.teacher),
         (("student",), recipe.student),
         *((("questions", n), source) for n, source in enumerate(recipe.questions)),
+        *((("curate", "decontaminate", "against", n), other) for n, other in enumerate(against)),
     ]
     for where, section in places:
         for key in PATHS:
@@ -239,7 +247,7 @@ def _is_file(section: Any) -> bool:
 
 
 def _explain(error: ValidationError, path: Path, tree: yaml.Node) -> str:
-    errors = error.errors()
+    errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     first = errors[0]
     loc = first["loc"]
     if loc and loc[0] == "stages" and first["type"] == "union_tag_invalid":
@@ -262,7 +270,8 @@ def _not_available(what: str, context: dict[str, Any]) -> str:
 
 
 def _dotted(loc: Sequence[str | int]) -> str:
-    return ".".join(str(part) for part in loc)
+    shown = [*loc[:2], *loc[3:]] if loc[:1] == ("questions",) else loc
+    return ".".join(str(part) for part in shown)
 
 
 def _suggest(loc: Sequence[str | int]) -> str:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from generators.errors import GeneratorError
-from pipelines import report
 from pipelines.card import write_card
 from pipelines.errors import PipelineError, UsageError
 from pipelines.progress import Progress
-from pipelines.recipe import Recipe, stage_id
+from pipelines.recipe import Recipe, stage_id, training_sets
 from pipelines.run_folder import RunFolder
 from pipelines.samplers import has_training
 from pipelines.stages import Job, Node, curate, evaluate, generate, train
+from verifiers import base
 from verifiers.base import VerifierError
 from verifiers.pool import VerdictPool
 from verifiers.records import content_id
@@ -35,8 +35,8 @@ def nodes(recipe: Recipe) -> list[Node]:
              generate.ask, generate.QUESTIONS_VERSION),
         Node("chains", "generate", [config["teacher"], config["chains"], recipe.seed],
              ["questions"], generate.draw, generate.CHAINS_VERSION, verifiers=True),
-        Node("curate", "curate", [config["curate"], recipe.seed], ["chains", "questions"],
-             curate.run, curate.VERSION),
+        Node("curate", "curate", [config["curate"], training_sets(recipe), recipe.seed],
+             ["chains", "questions"], curate.run, curate.VERSION),
     ]  # fmt: skip
     student = config["student"]
     measured = measured_stages(recipe)
@@ -94,7 +94,9 @@ def fingerprints(recipe: Recipe, plan: Sequence[Node]) -> dict[str, str]:
 
 def check_verifiers(recipe: Recipe) -> dict[str, str]:
     """Versions of all verifiers that the recipe names; UsageError where one is unknown."""
+    files = {s.verifier for s in recipe.questions if s.source in ("jsonl", "dataset")}
     names = {source.verifier for source in recipe.questions} | set(recipe.verifiers)
+    names -= files - set(base.names()) - set(recipe.verifiers)
     try:
         return VerdictPool(workers=1, options=recipe.verifiers).require(names)
     except VerifierError as error:
@@ -222,7 +224,9 @@ def _finish(job: Job, plan: Sequence[Node]) -> list[dict[str, Any]]:
     order = [s for s in measured_stages(recipe) if f"evaluate:{s}" in folder.manifest["stages"]]
     rows = evaluate.write_table(folder, order) if order else []
     write_card(folder)
-    report.build(folder.path)
+    from pipelines.report.build import build
+
+    build(folder.path)
     return rows
 
 

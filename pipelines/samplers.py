@@ -18,11 +18,20 @@ def teacher(config: TeacherConfig) -> Sampler:
     if config.backend == "openai":
         from generators.teachers.openai_api import OpenAISampler
 
-        return OpenAISampler(config)
+        return OpenAISampler(
+            str(config.model),
+            base_url=str(config.base_url),
+            revision=config.revision or "",
+            identity=config.identity or "",
+            api_key_env=config.api_key_env,
+            max_in_flight=config.max_in_flight,
+        )
     if config.backend == "recorded":
         from generators.teachers.recorded import RecordedSampler
 
-        return RecordedSampler(config)
+        return RecordedSampler(
+            str(config.path), prompt=config.prompt, columns=config.completions or ()
+        )
     return local(Path(str(config.model)), config.batch)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import random
 import re
 import warnings
@@ -65,7 +64,7 @@ def latest(folder: Path) -> dict[str, Any] | None:
     for path in reversed(found(folder)):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except Exception as error:  # a torn pickle raises anything
             warnings.warn(f"checkpoint {path} cannot be read ({error}); going back", stacklevel=2)
             path.unlink()
     return None

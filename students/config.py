@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -63,6 +63,9 @@ class StudentConfig(Section):
 class Training(Section):
     """What every training stage has: lengths, the optimizer, the schedule."""
 
+    reads: ClassVar[str] = "sft"
+    """The training set that the stage reads."""
+
     id: str | None = Field(None, description="Name of the stage where a kind repeats.")
     epochs: float = Field(1, gt=0, description="Passes over the rows.")
     max_steps: int | None = Field(None, gt=0, description="Stop after so many optimizer steps.")
@@ -92,8 +95,67 @@ class SFT(Training):
     kind: Literal["sft"] = "sft"
 
 
-Stage = Annotated[SFT, Field(discriminator="kind")]
-STAGES: dict[str, type[Training]] = {"sft": SFT}
+class CPT(Training):
+    """Continued pretraining on plain text; every token is learned."""
+
+    reads: ClassVar[str] = "cpt"
+    kind: Literal["cpt"] = "cpt"
+    data: Literal["cpt", "questions"] = Field(
+        "cpt", description="`cpt`: prompts with their chains; `questions`: the prompts alone."
+    )
+
+
+class DPO(Training):
+    """Direct preference optimisation of correct over wrong chains (arXiv 2305.18290)."""
+
+    reads: ClassVar[str] = "dpo"
+    kind: Literal["dpo"] = "dpo"
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
+    beta: float = Field(0.1, gt=0, description="How closely the policy stays to its start.")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=0.5, description="Share of pairs taken to be the wrong way round."
+    )
+
+
+class GRPO(Training):
+    """Group-relative policy optimisation with the verifiers as reward (arXiv 2402.03300)."""
+
+    reads: ClassVar[str] = "rl"
+    kind: Literal["grpo"] = "grpo"
+    learning_rate: float = Field(1e-5, gt=0, description="Peak learning rate.")
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        "constant", description="How the learning rate falls after warm-up."
+    )
+    rounds: int = Field(40, gt=0, description="Rollout rounds.")
+    prompts: int = Field(96, gt=0, description="Groups with variance that a round trains on.")
+    group_size: int = Field(8, gt=1, description="Answers drawn for each problem.")
+    passes: int = Field(1, gt=0, description="Passes over the answers of a round.")
+    minibatches: int = Field(2, gt=0, description="Optimizer steps in each pass.")
+    refill: float = Field(
+        2.0, ge=1, description="At most so many times `prompts` groups are drawn in a round to "
+        "replace those without variance."
+    )  # fmt: skip
+    max_tokens: int = Field(256, gt=0, description="Longest answer in tokens.")
+    clip_low: float = Field(0.2, gt=0, lt=1, description="How far a ratio may fall below 1.")
+    clip_high: float = Field(0.28, gt=0, description="How far a ratio may rise above 1.")
+    kl: float = Field(0.0, ge=0, description="Weight of the distance from the policy's start.")
+    efficiency: float = Field(
+        0.0, ge=0, lt=1, description="What being shorter than the group's right answers adds to a "
+        "right one's reward."
+    )  # fmt: skip
+    overlong: int = Field(
+        0, ge=0, description="Tokens before max_tokens in which the reward falls by up to 1."
+    )
+    truncated: Literal["wrong", "mask"] = Field(
+        "wrong", description="A truncated answer counts as wrong, or is left out."
+    )
+    scale_advantages: bool = Field(
+        True, description="Divide advantages by the group's standard deviation."
+    )
+
+
+Stage = Annotated[CPT | SFT | DPO | GRPO, Field(discriminator="kind")]
+STAGES: dict[str, type[Training]] = {"cpt": CPT, "sft": SFT, "dpo": DPO, "grpo": GRPO}
 
 
 class Heldout(Section):

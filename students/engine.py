@@ -62,8 +62,15 @@ def train(
         tokens += len(batch.ids)
         if not math.isfinite(metrics["loss"]):
             raise DataError(f"the loss is {metrics['loss']} at step {step}")
-        metrics |= {"step": step, "steps": steps, "learning_rate": rate, "tokens": len(batch.ids)}
-        metrics["tokens_per_second"] = round(tokens / (time.monotonic() - start), 1)
+        metrics |= batch.metrics | {
+            "step": step,
+            "steps": steps,
+            "learning_rate": rate,
+            "tokens": len(batch.ids),
+        }
+        seconds = time.monotonic() - start
+        metrics["tokens_per_second"] = round(tokens / seconds, 1)
+        metrics["seconds_left"] = round(seconds * (steps - step) / (step - done), 1)
         report(metrics)
         if step % config.checkpoint_every == 0 and step < steps and accelerator.is_main_process:
             state = _state(step, trained, optimizer, source)
@@ -103,7 +110,7 @@ def _step(
     config: Training,
 ) -> dict[str, Any]:
     """One optimizer step over all micro-batches of `batch`; its metrics."""
-    normaliser = float(batch.targets)
+    normaliser = objective.count(batch)
     totals: dict[str, torch.Tensor] = {}
     for micro in batch.split(config.tokens_per_micro_batch):
         micro = micro.to(accelerator.device)

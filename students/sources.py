@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from students.batches.pack import Document, Packed, pack
+from students.batches.pack import Packed, Unit, pack
 
 
 class Source(Protocol):
@@ -25,23 +25,23 @@ class Source(Protocol):
 
 
 class FileSource:
-    """Documents in a new random order every epoch, about `tokens_per_step` tokens a step.
+    """Units in a new random order every epoch, about `tokens_per_step` tokens a step.
 
-    A step never crosses an epoch. Within a step documents stand sorted by length, which the
-    attention likes and the loss does not see.
+    A step never crosses an epoch. Within a step units stand sorted by length, which the attention
+    likes and the loss does not see.
     """
 
-    def __init__(self, documents: Sequence[Document], tokens_per_step: int, seed: int):
-        self.documents = documents
+    def __init__(self, units: Sequence[Unit], tokens_per_step: int, seed: int):
+        self.units = units
         self.tokens_per_step = tokens_per_step
         self.seed = seed
         self.epoch = 0
         self.step = 0
-        self._lengths = np.array([len(d.ids) for d in documents])
+        self._lengths = np.array([sum(len(d.ids) for d in unit) for unit in units])
 
     def plan(self, epoch: int) -> list[np.ndarray]:
-        """Indices of the documents of each step of an epoch, of about equal tokens."""
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.documents))
+        """Indices of the units of each step of an epoch, of about equal tokens."""
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.units))
         ends = np.cumsum(self._lengths[order])
         steps = max(1, round(float(ends[-1]) / self.tokens_per_step))
         targets = ends[-1] * np.arange(1, steps) / steps
@@ -61,7 +61,7 @@ class FileSource:
                 members = plan[self.step]
                 self.step += 1
                 members = members[np.argsort(self._lengths[members], kind="stable")]
-                yield pack([self.documents[i] for i in members])
+                yield pack(self.units[i] for i in members)
             self.epoch, self.step = self.epoch + 1, 0
 
     def state_dict(self) -> dict[str, Any]:

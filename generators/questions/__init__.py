@@ -13,7 +13,8 @@ from typing import Any
 from generators.config import DatasetSource, JsonlSource, QuestionSource, ReasoningGymSource
 from generators.errors import SourceError
 from generators.rows import Column, read
-from verifiers.records import Problem, problem_id
+from verifiers.base import load, names
+from verifiers.records import Problem, content_id, problem_id
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,18 @@ class BadRow:
     reason: str
 
 
-def questions(sources: Sequence[QuestionSource], seed: int) -> Iterator[Problem | BadRow]:
-    """Distinct problems of all sources, in order.
+def questions(
+    sources: Sequence[QuestionSource], seed: int, verifiers: Iterable[str] = ()
+) -> Iterator[Problem | BadRow]:
+    """Distinct problems of all sources, in order; `verifiers` are names that a recipe adds.
 
     Raises SourceError where a source cannot be read or a column is absent from all its rows.
     """
     seen: set[str] = set()
+    known = {*names(), *verifiers}
     for number, source in enumerate(sources):
         count = 0
-        for found in _open(source, seed * 1_000_003 + number):
+        for found in _open(source, seed * 1_000_003 + number, known):
             if isinstance(found, Problem):
                 if found.id in seen:
                     continue
@@ -46,13 +50,13 @@ def questions(sources: Sequence[QuestionSource], seed: int) -> Iterator[Problem 
             raise SourceError(f"question source {number + 1} ({source.source}) gave no new problem")
 
 
-def _open(source: QuestionSource, seed: int) -> Iterator[Problem | BadRow]:
+def _open(source: QuestionSource, seed: int, known: set[str]) -> Iterator[Problem | BadRow]:
     if isinstance(source, ReasoningGymSource):
         return _reasoning_gym(source, seed)
     if isinstance(source, JsonlSource):
         rows = read(Path(source.path))
-        return _problems(source, rows, Path(source.path).name, source.path)
-    return _problems(source, _hub(source), source.path, source.path)
+        return _problems(source, rows, Path(source.path).name, known)
+    return _problems(source, _hub(source), source.path, known)
 
 
 def _hub(source: DatasetSource) -> Iterable[Mapping[str, Any]]:
@@ -68,12 +72,16 @@ def _hub(source: DatasetSource) -> Iterable[Mapping[str, Any]]:
 
 
 def _problems(
-    source: JsonlSource | DatasetSource, rows: Iterable[Mapping[str, Any]], name: str, path: str
+    source: JsonlSource | DatasetSource,
+    rows: Iterable[Mapping[str, Any]],
+    name: str,
+    known: set[str],
 ) -> Iterator[Problem | BadRow]:
     prompt, answer = Column(source.prompt), Column(source.answer)
     columns: set[str] = set()
     ever: set[str] = set()
     late: list[BadRow] = []
+    judges: set[str] = set()
     for number, row in enumerate(rows, 1):
         columns.update(row)
         values = {"prompt": prompt.of(row), "answer": answer.of(row)}
@@ -86,11 +94,18 @@ def _problems(
         truth = values["answer"]
         if source.answer_after and isinstance(truth, str):
             truth = truth.rpartition(source.answer_after)[2].strip()
-        yield _problem(source, values["prompt"], truth, name, {"row": number})
+        judge = str(row.get(source.verifier, source.verifier))
+        judges.add(judge)
+        if judge not in known:
+            late.append(BadRow(name, number, f"unknown verifier {judge!r}"))
+            continue
+        yield _problem(source, values["prompt"], truth, name, {"row": number}, judge)
     for key, column in (("prompt", source.prompt), ("answer", source.answer)):
         if key not in ever:
             have = ", ".join(sorted(columns - {"bad_row"})) or "no rows"
-            raise SourceError(f"{path}: no row has column {column!r} for {key} (columns: {have})")
+            raise SourceError(f"{source.path}: no row has column {column!r} for {key} (columns: {have})")
+    if judges and not judges & known:
+        load(min(judges))
     yield from late
 
 
@@ -112,19 +127,25 @@ def _reasoning_gym(source: ReasoningGymSource, seed: int) -> Iterator[Problem]:
             have = ", ".join([*item, *(f"metadata[{key}]" for key in item["metadata"])])
             raise SourceError(f"{source.dataset}: no {source.prompt!r} in its items (have: {have})")
         meta = {"index": number, "seed": seed, "family": source.dataset}
-        yield _problem(source, text, item["answer"], f"reasoning_gym:{source.dataset}", meta)
+        name = f"reasoning_gym:{source.dataset}"
+        yield _problem(source, text, item["answer"], name, meta, source.verifier)
 
 
 def _problem(
-    source: QuestionSource, prompt: Any, answer: Any, name: str, meta: dict[str, Any]
+    source: QuestionSource,
+    prompt: Any,
+    answer: Any,
+    name: str,
+    meta: dict[str, Any],
+    verifier: str,
 ) -> Problem:
     if not isinstance(prompt, list):
         prompt = str(prompt)
     return Problem(
-        id=problem_id(prompt, answer, source.verifier),
+        id=problem_id(prompt, answer, verifier),
         prompt=prompt,
         answer=answer,
-        verifier=source.verifier,
+        verifier=verifier,
         gold=source.gold,
         source=name,
         meta={"operator": source.source, **meta},
@@ -139,8 +160,6 @@ def hold_out(
     The choice depends on the problems and the seed, not on their order. Raises SourceError where
     nothing would be left to ask.
     """
-    from verifiers.records import content_id
-
     def family(problem: Problem) -> str:
         return str(problem.meta.get("family") or problem.source)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from generators.curation import curate
 from pipelines.errors import PipelineError
+from pipelines.recipe import training_sets
 from pipelines.stages import Counts, Job
 from verifiers.records import canonical_json
 
@@ -16,8 +17,9 @@ SETS = ("cpt", "sft", "dpo", "rl")
 def run(job: Job) -> Counts:
     """Write data/sft and its siblings, and data/rejects; refuses where a set comes out empty."""
     recipe = job.recipe
+    config = recipe.curate.model_copy(update={"sets": training_sets(recipe)})
     curated = curate(
-        job.folder.groups(), job.folder.problems("heldout"), recipe.curate, recipe.seed,
+        job.folder.groups(), job.folder.problems("heldout"), config, recipe.seed,
         recipe.chains.system,
     )  # fmt: skip
     for name in SETS:

@@ -24,7 +24,7 @@ def ask(job: Job) -> Counts:
     recipe = job.recipe
     found: list[Problem] = []
     bad: list[BadRow] = []
-    for item in questions(recipe.questions, recipe.seed):
+    for item in questions(recipe.questions, recipe.seed, recipe.verifiers):
         if isinstance(item, BadRow):
             bad.append(item)
         else:
@@ -69,7 +69,7 @@ async def _draw(job: Job) -> Counts:
                         tally[f"reason:{verdict.reason}"] += 1
                 decided = tally["correct"] / max(1, len(rows))
                 job.progress.update(f"{len(rows)} of {wanted} chains, {decided:.0%} correct")
-        damaged = store.damaged
+        damaged = len(store.damaged)
     if not rows:
         raise PipelineError("the teacher gave no completion at all")
     rows.sort(key=lambda row: (order[row["problem_id"]], row["index"]))

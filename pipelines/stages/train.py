@@ -3,60 +3,98 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import PipelineError
 from pipelines.recipe import stage_id
 from pipelines.stages import Counts, Job
-from students.config import Training
+from students.config import CPT, GRPO, Training
+from verifiers.pool import VerdictPool
+
+if TYPE_CHECKING:
+    from students.stages import Plan
 
 VERSION = 1
+NESTED = ("messages", "prompt", "answer")
 
 
 def run(job: Job, stage: Training, before: str | None) -> Counts:
     """Train `stage` from the student of stage `before`, or from the start."""
     from students import engine, models
-    from students.batches.encode import as_chat, encode_chats
-    from students.objectives.sft import sft
-    from students.sources import FileSource
 
-    name = stage_id(stage)
-    rows = _rows(job)
-    config = job.recipe.student
+    name, config, seed = stage_id(stage), job.recipe.student, job.recipe.seed
     assert config is not None
-    if before is None:
-        model, tokenizer = models.start(config, job.recipe.seed)
-    else:
-        model, tokenizer = models.load(job.folder.path / "students" / before, config.dtype)
-    if config.lora is not None:
-        model = models.adapt(model, config.lora, job.recipe.seed)
-    documents = encode_chats(tokenizer, [as_chat(row) for row in rows], stage.max_length)
-    source = FileSource(documents, stage.tokens_per_step, job.recipe.seed)
-    steps = source.steps(stage.epochs)
-    if stage.max_steps is not None:
-        steps = min(steps, stage.max_steps)
-    metrics = Metrics(job, name)
-    summary = models.describe(model)
     students = job.folder.path / "students"
     students.mkdir(exist_ok=True)
-    engine.train(model, tokenizer, sft, source, stage, students / name, steps, metrics.add)
-    counts: Counts = {"rows": len(rows), "steps": steps, **metrics.totals(), **summary}
-    return counts
+    rows = _rows(job, stage)
+    if before is None:
+        model, tokenizer = models.start(config, seed)
+        origin = str(config.model_dump(mode="json")) + str(seed)
+    else:
+        model, tokenizer = models.load(students / before, config.dtype)
+        origin = models.identity(students / before)
+    if config.lora is not None:
+        model = models.adapt(model, config.lora, seed)
+    summary = models.describe(model)
+    metrics = Metrics(job, name)
+    with _plan(job, stage, rows, model, tokenizer, origin) as plan:
+        engine.train(
+            model, tokenizer, plan.objective, plan.source, stage, students / name, plan.steps,
+            metrics.add,
+        )  # fmt: skip
+    return {"rows": len(rows), "steps": plan.steps, **metrics.totals(), **summary}
 
 
-def _rows(job: Job) -> list[dict[str, Any]]:
-    """The rows of data/sft; refuses a training set that holds a held-out problem."""
-    rows = job.folder.read_table("sft")
-    if "messages" in (rows[0] if rows else {}):
-        rows = [row | {"messages": json.loads(row["messages"])} for row in rows]
-    held = {problem.id for problem in job.folder.problems("heldout")}
-    leaked = sum(row["problem_id"] in held for row in rows)
+@contextmanager
+def _plan(
+    job: Job, stage: Training, rows: list[dict[str, Any]], model: Any, tokenizer: Any, origin: str
+) -> Iterator[Plan]:
+    from students import models, stages
+
+    seed = job.recipe.seed
+    if not isinstance(stage, GRPO):
+        cache = job.folder.path / "students" / ".reference"
+        yield stages.from_rows(stage, rows, model, tokenizer, seed, origin, cache)
+        return
+    pool = VerdictPool(options=job.recipe.verifiers)
+    known = {problem.id: problem for problem in job.folder.problems("problems")}
+    problems = [known[row["problem_id"]] for row in rows]
+    plan = stages.from_rollouts(
+        stage, problems, model.to(models.device()), tokenizer, pool, seed, job.recipe.chains.system
+    )
+    try:
+        yield plan
+    finally:
+        plan.source.close()  # type: ignore[attr-defined]
+
+
+def _rows(job: Job, stage: Training) -> list[dict[str, Any]]:
+    """The rows that `stage` reads; refuses a training set that holds a held-out problem."""
+    if isinstance(stage, CPT) and stage.data == "questions":
+        asked = job.folder.problems("problems")
+        rows = [{"text": problem.text, "problem_id": problem.id} for problem in asked]
+    else:
+        rows = [_nested(row) for row in job.folder.read_table(stage.reads)]
+    held = job.folder.problems("heldout")
+    ids, prompts = {p.id for p in held}, {str(p.prompt) for p in held}
+    leaked = sum(r["problem_id"] in ids or str(r.get("prompt")) in prompts for r in rows)
     if leaked:
-        raise PipelineError(f"{leaked} rows of data/sft answer held-out problems")
+        raise PipelineError(f"{leaked} rows of data/{stage.reads} are of held-out problems")
     if not rows:
-        raise PipelineError("data/sft is empty")
+        raise PipelineError(f"data/{stage.reads} is empty")
     return rows
+
+
+def _nested(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its chats as lists again."""
+    for key in NESTED:
+        value = row.get(key)
+        if isinstance(value, str) and value.startswith('[{"'):
+            row[key] = json.loads(value)
+    return row
 
 
 class Metrics:
@@ -67,15 +105,15 @@ class Metrics:
         self.stage = stage
         self.file: Path = job.folder.path / "metrics.jsonl"
         self.lines: list[dict[str, Any]] = []
-        kept: list[dict[str, Any]] = []
+        self.others: list[dict[str, Any]] = []
         if self.file.exists():
             for line in self.file.read_text().splitlines():
                 try:
                     entry = json.loads(line)
-                except ValueError:
+                except ValueError:  # a line that a kill cut short
                     continue
-                (self.lines if entry.get("stage") == stage else kept).append(entry)
-        self.kept = kept
+                mine = entry.get("stage") == stage
+                (self.lines if mine else self.others).append(entry)
         self.started = False
 
     def add(self, metrics: dict[str, Any]) -> None:
@@ -88,11 +126,10 @@ class Metrics:
         self.lines.append(line)
         with self.file.open("a") as stream:
             stream.write(json.dumps(line) + "\n")
-        left = (metrics["steps"] - metrics["step"]) * metrics["tokens"]
+        shown = "reward" if "reward" in metrics else "loss"
         self.progress.update(
-            f"step {metrics['step']} of {metrics['steps']}, loss {metrics['loss']:.3f}, "
-            f"{metrics['tokens_per_second']:,.0f} tokens/s, "
-            f"{left / max(1.0, metrics['tokens_per_second']):.0f} s left"
+            f"step {metrics['step']} of {metrics['steps']}, {shown} {metrics[shown]:.3f}, "
+            f"{metrics['tokens_per_second']:,.0f} tokens/s, {metrics['seconds_left']:.0f} s left"
         )
 
     def totals(self) -> dict[str, Any]:
@@ -105,6 +142,6 @@ class Metrics:
 
     def _rewrite(self) -> None:
         beside = self.file.with_suffix(".tmp")
-        entries = [*self.kept, *self.lines]
+        entries = [*self.others, *self.lines]
         beside.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
         beside.rename(self.file)

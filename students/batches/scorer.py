@@ -37,7 +37,7 @@ class Scorer(nn.Module):
         decoder = self.model.get_decoder()
         output = decoder(
             input_ids=packed.ids[None],
-            position_ids=packed.positions()[None].to(packed.ids.device),
+            position_ids=packed.positions()[None],
             context=packed.segments(),
             use_cache=False,
         )

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from students.batches.pack import Packed
 
 Metrics = dict[str, Tensor]
-Objective = Callable[[Tensor, Packed, float], tuple[Tensor, Metrics]]
-"""(log-probs [N] of the learned tokens, their batch, normaliser) -> (loss, metrics).
 
-The normaliser counts the whole optimizer step, all micro-batches and ranks, so losses of
-micro-batches add up; so do metrics, which are detached scalars.
-"""
+
+class Objective(Protocol):
+    """What a training stage minimises."""
+
+    def count(self, packed: Packed) -> float:
+        """What the loss of an optimizer step is divided by, from all of its batch."""
+        ...
+
+    def __call__(self, logp: Tensor, packed: Packed, normaliser: float) -> tuple[Tensor, Metrics]:
+        """(loss, metrics) of a micro-batch from the log-probs [N] of its learned tokens.
+
+        The normaliser counts the whole optimizer step, all micro-batches and ranks, so losses of
+        micro-batches add up; so do metrics, which are detached scalars.
+        """
+        ...
+
+
+def of_documents(values: Tensor, packed: Packed) -> Tensor:
+    """Sums of per-target values over each document: [N] -> [documents]."""
+    lengths = torch.tensor(packed.lengths, device=values.device)
+    owner = torch.repeat_interleave(torch.arange(len(lengths), device=values.device), lengths)
+    zeros = torch.zeros(len(lengths), device=values.device, dtype=values.dtype)
+    return zeros.index_add(0, owner[packed.mask], values)

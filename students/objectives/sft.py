@@ -8,7 +8,14 @@ from students.batches.pack import Packed
 from students.objectives import Metrics
 
 
-def sft(logp: Tensor, packed: Packed, normaliser: float) -> tuple[Tensor, Metrics]:
-    """-sum log p / N over the learned tokens; N counts the whole optimizer step, in nats."""
-    loss = -logp.sum() / normaliser
-    return loss, {"loss": loss.detach()}
+class Sft:
+    """-sum log p / N over the learned tokens, in nats; N counts those of the whole step."""
+
+    def count(self, packed: Packed) -> float:
+        """Learned tokens."""
+        return float(packed.targets)
+
+    def __call__(self, logp: Tensor, packed: Packed, normaliser: float) -> tuple[Tensor, Metrics]:
+        """The loss and itself as a metric."""
+        loss = -logp.sum() / normaliser
+        return loss, {"loss": loss.detach()}

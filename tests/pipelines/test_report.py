@@ -62,7 +62,7 @@ def write_data(run, rng, hostile, problems=150, heldout=200):
                 text = text[: len(text) // 2]
             text = f"{text} {hostile}".strip()
             status = reason.split(":")[0] if reason[:2] in ("wr", "un") else "correct"
-            ids = {"problem_id": row["id"], "completion_id": f"{row['id'][:20]}c{index:03}"}
+            ids = {"problem_id": row["id"], "completion_id": f"{row['id'][4:]}c{index:03}"}
             found = text.rpartition("is ")[2] if "answer is" in text else None
             chains.append(
                 {"id": ids["completion_id"], "problem_id": row["id"], "index": index,

@@ -1,0 +1,1 @@
+"""Teachers: samplers that write questions and chains."""

@@ -1,0 +1,105 @@
+"""How the data flowed and where the time went: funnel, rejects, training curves, seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from pipelines.report import svg
+from pipelines.report.load import Run
+
+COUNTED = ("chains", "verify")
+UNITS = {
+    "loss": "loss", "reward": "reward", "pass_rate": "pass rate", "kl": "KL to the reference",
+    "entropy": "entropy (nats)", "accuracy": "accuracy of the pairs",
+    "margin": "margin of the pairs",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A named number with its bar."""
+
+    name: str
+    value: float
+    note: str
+    picture: Markup
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One metric of one training stage."""
+
+    stage: str
+    name: str
+    first: float
+    last: float
+    picture: Markup
+
+
+def funnel(run: Run) -> list[Amount]:
+    """Problems, completions, correct ones, what each filter left, and the rows of each set."""
+    chains, curate = run.counts("chains"), run.counts("curate")
+    problems = run.counts("questions").get("problems") or run.rows("problems")
+    completions = chains.get("completions") or run.rows("chains")
+    left = [("confirmed correct", chains["correct"])] if "correct" in chains else []
+    left += [(f"after {name}", n) for name, n in curate.get("funnel", []) if name not in COUNTED]
+    each = f"{completions / problems:.1f} each" if problems else ""
+    steps = [
+        ("problems asked", problems, "problem", ""),
+        ("completions", completions, "chain", each),
+        *((name, n, "chain", _percent(n, completions)) for name, n in left),
+        *((f"{name} rows", n, "set", "") for name, n in curate.get("sets", {}).items()),
+    ]
+    widest = max(n for _, n, _, _ in steps)
+    return [
+        Amount(name, n, note, svg.length(n, widest, kind))
+        for name, n, kind, note in steps
+        if widest
+    ]
+
+
+def rejects(run: Run, most: int = 12) -> list[Amount]:
+    """What was dropped, most frequent reason first; rare ones together."""
+    counts = run.counts("curate").get("rejects") or run.counts("chains").get("reasons") or {}
+    ordered = sorted(((n, str(name)) for name, n in counts.items() if n), reverse=True)
+    rest = sum(n for n, _ in ordered[most:])
+    shown = ordered[:most] + ([(rest, f"{len(ordered) - most} other reasons")] if rest else [])
+    total, widest = sum(n for n, _ in shown), max((n for n, _ in shown), default=0)
+    return [
+        Amount(name, n, _percent(n, total), svg.length(n, widest, "reject")) for n, name in shown
+    ]
+
+
+def verdicts(run: Run) -> tuple[list[tuple[str, int]], Markup] | None:
+    """The chains' verdicts as one bar; None where they were not counted."""
+    counts = run.counts("chains")
+    parts = [(name, int(counts.get(name, 0))) for name in ("correct", "wrong", "undecided")]
+    return (parts, svg.stack(parts)) if any(n for _, n in parts) else None
+
+
+def charts(run: Run) -> list[Chart]:
+    """The curves of all training stages."""
+    return [
+        Chart(stage, UNITS[name], points[0][1], points[-1][1], svg.curve(points, f"{stage} {name}"))
+        for stage, metrics in run.curves().items()
+        for name, points in metrics.items()
+    ]
+
+
+def seconds(run: Run) -> list[Amount]:
+    """The time of each stage, in the order in which they ran."""
+    stages = run.manifest.get("stages", {})
+    spent = {name: float(entry.get("seconds") or 0.0) for name, entry in stages.items()}
+    total, longest = sum(spent.values()), max(spent.values(), default=0.0)
+    if not total:
+        return []
+    return [
+        Amount(name, s, f"{100 * s / total:.0f} %", svg.length(s, longest, name.partition(":")[0]))
+        for name, s in spent.items()
+    ]
+
+
+def _percent(part: float, of: float) -> str:
+    return f"{100 * part / of:.1f} %" if of else ""

@@ -1,0 +1,221 @@
+"""Reads a run folder; every part of it may be missing.
+
+Errors:
+    ReportError             the folder is no run, or one of its files is damaged; one plain sentence
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.errors import PipelineError
+
+METRICS = ("loss", "reward", "pass_rate", "kl", "entropy", "accuracy", "margin")
+Points = list[tuple[int, float]]
+
+
+class ReportError(PipelineError):
+    """A run folder that cannot be reported on."""
+
+
+class Key(NamedTuple):
+    """What was measured: the policy after a stage of a round, on a set of problems."""
+
+    stage: str
+    round: int
+    on: str
+
+    @property
+    def label(self) -> str:
+        """The stage as people see it."""
+        return self.stage if self.round == 1 else f"{self.stage} · round {self.round}"
+
+
+@dataclass
+class Tally:
+    """How the samples of one problem went: correct, undecided, all."""
+
+    correct: int = 0
+    undecided: int = 0
+    samples: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Share that was correct."""
+        return self.correct / self.samples
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read piece by piece when a section asks for it."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise ReportError(f"{self.folder} is not a folder")
+        if not any((self.folder / name).exists() for name in ("manifest.json", "recipe.yaml")):
+            raise ReportError(f"{self.folder} is not a run: it has no manifest.json or recipe.yaml")
+
+    @property
+    def name(self) -> str:
+        """The recipe's name, else the folder's."""
+        return str(self.manifest.get("name") or self.folder.resolve().name)
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """manifest.json, or an empty dict."""
+        return self._json("manifest.json", dict)
+
+    @cached_property
+    def recipe(self) -> str:
+        """The text of recipe.yaml, or an empty string."""
+        path = self.folder / "recipe.yaml"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    @cached_property
+    def evaluation(self) -> dict[Key, dict[str, Any]]:
+        """The rows of evaluation.json that carry a pass@1, in their order."""
+        rows = [row for row in self._json("evaluation.json", list) if row.get("pass@1") is not None]
+        return {key_of(row): row for row in rows}
+
+    def counts(self, stage: str) -> dict[str, Any]:
+        """The counts of a stage in the manifest."""
+        return self.manifest.get("stages", {}).get(stage, {}).get("counts", {})
+
+    def configs(self) -> list[str]:
+        """Names of the data sets that hold at least one file."""
+        folders = sorted(path for path in (self.folder / "data").glob("*") if path.is_dir())
+        return [path.name for path in folders if self.files(path.name)]
+
+    def files(self, config: str) -> list[Path]:
+        """The Parquet files of a data set."""
+        return sorted((self.folder / "data" / config).glob("*.parquet"))
+
+    def rows(self, config: str) -> int:
+        """How many rows a data set has, by the files' own footers."""
+        return sum(pq.read_metadata(path).num_rows for path in self.files(config))
+
+    def batches(self, config: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """A data set in pieces, with those of `columns` that it has."""
+        for path in self.files(config):
+            with pq.ParquetFile(path) as file:
+                present = [name for name in columns if name in file.schema_arrow.names]
+                yield from file.iter_batches(batch_size=65536, columns=present)
+
+    def records(self, config: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """A data set row by row, absent columns as None."""
+        absent = dict.fromkeys(columns)
+        for batch in self.batches(config, columns):
+            for row in batch.to_pylist():
+                yield absent | row
+
+    def pick(
+        self, config: str, numbers: Sequence[int], columns: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """The rows with these numbers, ascending; only the row groups that hold them are read."""
+        wanted, found, start = sorted(numbers), list[dict[str, Any]](), 0
+        for path in self.files(config):
+            with pq.ParquetFile(path) as file:
+                present = [name for name in columns if name in file.schema_arrow.names]
+                for group in range(file.num_row_groups):
+                    end = start + file.metadata.row_group(group).num_rows
+                    if any(start <= number < end for number in wanted):
+                        pieces = file.iter_batches(4096, row_groups=[group], columns=present)
+                        found += _take(pieces, [number - start for number in wanted])
+                    start = end
+        return found
+
+    def outcomes(self) -> dict[Key, dict[str, Tally]]:
+        """Per measurement and problem how its samples went (greedy ones left out)."""
+        found: dict[Key, dict[str, Tally]] = {}
+        columns = ("stage", "round", "on", "problem_id", "index", "status")
+        for row in self.records("evaluation", columns):
+            if row["index"] is not None and row["index"] < 0:
+                continue
+            tally = found.setdefault(key_of(row), {}).setdefault(row["problem_id"], Tally())
+            tally.samples += 1
+            tally.correct += row["status"] == "correct"
+            tally.undecided += row["status"] == "undecided"
+        return found
+
+    def curves(self) -> dict[str, dict[str, Points]]:
+        """Per training stage and metric its points; a step that was run again counts once."""
+        found: dict[str, dict[str, dict[int, float]]] = {}
+        for row in self._lines("metrics.jsonl"):
+            step = row.get("step")
+            if not isinstance(step, int):
+                continue
+            stage = found.setdefault(str(row.get("stage", "train")), {})
+            for metric in METRICS:
+                value = row.get(metric)
+                if isinstance(value, int | float) and math.isfinite(value):
+                    stage.setdefault(metric, {})[step] = value
+        return {
+            stage: {name: sorted(metrics[name].items()) for name in METRICS if name in metrics}
+            for stage, metrics in found.items()
+            if metrics
+        }
+
+    def _lines(self, name: str) -> Iterator[dict[str, Any]]:
+        """The objects of a JSONL file; a line that a crash cut short is passed over."""
+        path = self.folder / name
+        if not path.exists():
+            return
+        with path.open(errors="replace") as stream:
+            for line in stream:
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(row, dict):
+                    yield row
+
+    def _json(self, name: str, kind: type) -> Any:
+        path = self.folder / name
+        if not path.exists():
+            return kind()
+        try:
+            value = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise ReportError(f"{path} is damaged: {error}") from error
+        if not isinstance(value, kind):
+            raise ReportError(f"{path} should hold a JSON {'object' if kind is dict else 'list'}")
+        return value
+
+
+def _take(batches: Iterable[pa.RecordBatch], numbers: Sequence[int]) -> list[dict[str, Any]]:
+    """The rows with these numbers, counted over the batches."""
+    found, start = list[dict[str, Any]](), 0
+    for batch in batches:
+        inside = [n - start for n in numbers if start <= n < start + batch.num_rows]
+        found += batch.take(pa.array(inside, pa.int64())).to_pylist()
+        start += batch.num_rows
+    return found
+
+
+def key_of(row: dict[str, Any]) -> Key:
+    """Which measurement a row belongs to."""
+    return Key(str(row["stage"]), int(row.get("round") or 1), str(row.get("on") or "heldout"))
+
+
+def question(prompt: Any) -> str:
+    """What a prompt asks: the last user message where it is a chat (or the JSON of one)."""
+    if isinstance(prompt, str) and prompt.startswith("[{"):
+        try:
+            prompt = json.loads(prompt)
+        except ValueError:
+            return prompt
+    if isinstance(prompt, list):
+        users = [turn for turn in prompt if isinstance(turn, dict) and turn.get("role") == "user"]
+        return str(users[-1].get("content", "")) if users else ""
+    return "" if prompt is None else str(prompt)

@@ -1,0 +1,247 @@
+"""Rollouts as a source of batches: GRPO is the same loop with another source in front.
+
+A round draws a group of answers to each of a number of problems from the policy as it stands,
+judges them, and gives the answers as packed documents with advantages and the log-probs that they
+were drawn with; tokens are never tokenised again. Groups that are all right or all wrong teach
+nothing and are replaced by further ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from students.batches.encode import encode_prompts
+from students.batches.pack import Document, Packed, pack
+from students.config import GRPO
+from students.errors import DataError
+from students.rollouts.decoder import LocalSampler
+from verifiers.pool import VerdictPool
+from verifiers.records import Completion, Problem, Verdict
+from verifiers.rewards import advantages, efficiency, overlong
+from verifiers.sampler import Request
+
+CHECKS = re.compile(r"\b(wait|check|verify|recheck|mistake|correction|actually)\b", re.I)
+MOST_UNDECIDED = 0.2
+Reference = Callable[[Packed], Packed]
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """The answers to one problem that count, with rewards and advantages."""
+
+    problem: Problem
+    samples: list[Completion]
+    correct: list[bool]
+    rewards: list[float]
+    advantages: list[float]
+
+    @property
+    def varied(self) -> bool:
+        """True where some answers are right and some wrong."""
+        return any(self.correct) and not all(self.correct)
+
+
+class RolloutSource:
+    """Packed rollouts of the policy `sampler.model`, judged by `pool`.
+
+    Each round gives `passes * minibatches` optimizer steps. The same state, weights and seed give
+    the same batches.
+    """
+
+    def __init__(
+        self,
+        sampler: LocalSampler,
+        pool: VerdictPool,
+        problems: Sequence[Problem],
+        config: GRPO,
+        seed: int,
+        system: str | None = None,
+        reference: Reference | None = None,
+    ):
+        self.reference = reference
+        self.sampler, self.pool, self.problems = sampler, pool, list(problems)
+        self.config, self.seed, self.system = config, seed, system
+        self.runner = asyncio.Runner()
+        self.round = 0
+        self.cursor = 0
+        self._known = (-1, np.empty(0, dtype=int))
+        self.queue: deque[Packed] = deque()
+
+    def close(self) -> None:
+        """End the verifier workers."""
+        self.runner.run(self.pool.__aexit__())
+        self.runner.close()
+
+    def __iter__(self) -> Iterator[Packed]:
+        while True:
+            if not self.queue:
+                self.queue.extend(self._batches(*self._collect()))
+                self.round += 1
+            yield self.queue.popleft()
+
+    def _collect(self) -> tuple[list[Rollouts], dict[str, float]]:
+        """Enough groups with variance, or as many as `refill` times the problems give."""
+        config = self.config
+        drawn: list[Rollouts] = []
+        varied: list[Rollouts] = []
+        undecided = 0
+        while len(varied) < config.prompts and len(drawn) < config.refill * config.prompts:
+            want = config.prompts - len(varied)
+            groups, lost = self.runner.run(self._draw(self._next(want)))
+            drawn += groups
+            undecided += lost
+            varied += [group for group in groups if group.varied]
+        share = undecided / max(1, len(drawn) * config.group_size)
+        if share > MOST_UNDECIDED:
+            raise DataError(f"{share:.0%} of the rollouts could not be judged")
+        if not varied:
+            raise DataError(
+                "no problem has both right and wrong answers: RL has nothing to learn from here"
+            )
+        figures = _figures(drawn) | {
+            "zero_variance": 1 - len(varied) / len(drawn),
+            "undecided": share,
+        }
+        return varied, figures
+
+    def _next(self, count: int) -> list[Problem]:
+        chosen = []
+        for _ in range(count):
+            epoch, place = divmod(self.cursor, len(self.problems))
+            chosen.append(self.problems[self._order(epoch)[place]])
+            self.cursor += 1
+        return chosen
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if self._known[0] != epoch:
+            generator = np.random.default_rng([self.seed, epoch])
+            self._known = (epoch, generator.permutation(len(self.problems)))
+        return self._known[1]
+
+    async def _draw(self, problems: Sequence[Problem]) -> tuple[list[Rollouts], int]:
+        """Judged groups of the policy's answers to `problems`, and how many nobody can judge."""
+        config = self.config
+        sampling = {"temperature": 1.0, "max_tokens": config.max_tokens}
+        requests = [
+            Request(
+                problem_id=problem.id,
+                messages=problem.messages(self.system),
+                sampling=sampling,
+                seed=self.seed * 1_000_003 + self.round,
+                index=index,
+            )
+            for problem in problems
+            for index in range(config.group_size)
+        ]
+        training = self.sampler.model.training
+        self.sampler.model.eval()
+        written = [completion async for completion in self.sampler.sample(requests)]
+        self.sampler.model.train(training)
+        size = config.group_size
+        owners = [problem for problem in problems for _ in range(size)]
+        verdicts = await asyncio.gather(
+            *(self.pool.judge(p, c) for p, c in zip(owners, written, strict=True))
+        )
+        groups, lost = [], 0
+        for n, problem in enumerate(problems):
+            part = slice(n * size, (n + 1) * size)
+            pairs = list(zip(written[part], verdicts[part], strict=True))
+            counted = [pair for pair in pairs if self._counts(pair[1])]
+            lost += sum(v.status == "undecided" and v.reason != "truncated" for _, v in pairs)
+            if counted:
+                groups.append(self._group(problem, counted))
+        return groups, lost
+
+    def _counts(self, verdict: Verdict) -> bool:
+        """Truncated counts as wrong unless the recipe masks it; undecided does not count."""
+        if verdict.status != "undecided":
+            return True
+        return verdict.reason == "truncated" and self.config.truncated == "wrong"
+
+    def _group(self, problem: Problem, pairs: Sequence[tuple[Completion, Verdict]]) -> Rollouts:
+        config = self.config
+        samples = [completion for completion, _ in pairs]
+        correct = [verdict.correct for _, verdict in pairs]
+        lengths = [completion.usage.completion_tokens for completion in samples]
+        rewards = efficiency(correct, lengths, config.efficiency)
+        if config.overlong:
+            rewards = [
+                reward + overlong(length, config.max_tokens, config.overlong)
+                for reward, length in zip(rewards, lengths, strict=True)
+            ]
+        return Rollouts(
+            problem, samples, correct, rewards, advantages(rewards, config.scale_advantages)
+        )
+
+    def _batches(self, groups: list[Rollouts], figures: dict[str, float]) -> Iterator[Packed]:
+        """The optimizer steps of one round."""
+        prompts = encode_prompts(
+            self.sampler.tokenizer, [group.problem.messages(self.system) for group in groups]
+        )
+        documents = [
+            _document(prompt, completion, advantage)
+            for group, prompt in zip(groups, prompts, strict=True)
+            for completion, advantage in zip(group.samples, group.advantages, strict=True)
+        ]
+        for number in range(self.config.passes):
+            order = np.random.default_rng([self.seed, self.round, number]).permutation(
+                len(documents)
+            )
+            for part in np.array_split(order, self.config.minibatches):
+                chosen = sorted((documents[i] for i in part), key=lambda d: len(d.ids))
+                batch = replace(pack((d,) for d in chosen), metrics=figures)
+                yield self.reference(batch) if self.reference else batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it stands, with the batches of this round that are still to be given."""
+        queue = [
+            {
+                "ids": b.ids, "mask": b.mask, "lengths": b.lengths, "extras": b.extras,
+                "metrics": b.metrics,
+            }
+            for b in self.queue
+        ]  # fmt: skip
+        return {"round": self.round, "cursor": self.cursor, "queue": queue}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken."""
+        self.round, self.cursor = state["round"], state["cursor"]
+        self.queue = deque(Packed(**batch) for batch in state["queue"])
+
+
+def _document(prompt: list[int], completion: Completion, advantage: float) -> Document:
+    tokens, scores = completion.token_ids or [], completion.logprobs or []
+    before = [0.0] * len(prompt)
+    return Document(
+        ids=[*prompt, *tokens],
+        mask=[False] * len(prompt) + [True] * len(tokens),
+        extras={
+            "old_logp": [*before, *scores],
+            "advantage": [*before, *([advantage] * len(tokens))],
+        },
+    )
+
+
+def _figures(groups: Sequence[Rollouts]) -> dict[str, float]:
+    """What the drawn groups look like, those without variance included."""
+    samples = [sample for group in groups for sample in group.samples]
+    correct = [ok for group in groups for ok in group.correct]
+    rewards = [reward for group in groups for reward in group.rewards]
+    scores = [score for sample in samples for score in sample.logprobs or []]
+    checked = [CHECKS.search(sample.text) is not None for sample in samples]
+    n = max(1, len(samples))
+    return {
+        "reward": sum(rewards) / n,
+        "pass_rate": sum(correct) / n,
+        "length": sum(sample.usage.completion_tokens for sample in samples) / n,
+        "entropy": -math.fsum(scores) / max(1, len(scores)),
+        "self_check": sum(checked) / n,
+    }

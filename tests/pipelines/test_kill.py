@@ -1,0 +1,85 @@
+"""kill -9 at any moment costs nothing: the same data, the same student, nothing asked again."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.pipelines.recipe_text import TINY
+
+pytestmark = pytest.mark.slow
+KILLS = 20
+COMMAND = [sys.executable, "-c", "from pipelines.cli import main; main()", "run"]
+
+
+def start(recipe, run):
+    return subprocess.Popen(
+        [*COMMAND, str(recipe), "--run-dir", str(run)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+
+def started(run):
+    """Stages whose start stands in the log."""
+    try:
+        lines = (run / "log.jsonl").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    return [e["stage"] for e in map(json.loads, lines) if e["event"] == "start"]
+
+
+def tables(run):
+    """Every table as a sorted list of rows."""
+    return {
+        str(file.relative_to(run)): sorted(map(repr, pq.read_table(file).to_pylist()))
+        for file in sorted((run / "data").rglob("*.parquet"))
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kill")
+    recipe = folder / "tiny.yaml"
+    recipe.write_text(TINY.replace("n: 150", "n: 600").replace("max_steps: 60", "max_steps: 300"))
+    assert start(recipe, folder / "whole").wait() == 0
+    return recipe, folder / "whole"
+
+
+def test_twenty_kills_across_all_stages(undisturbed, tmp_path):
+    recipe, whole = undisturbed
+    run = tmp_path / "run"
+    stages = json.loads((whole / "manifest.json").read_text())["stages"]
+    rng = random.Random(os.environ.get("PYTEST_SEED", "0"))
+    names = [
+        *stages,
+        *rng.choices([n for n in stages if stages[n]["seconds"] > 0.5], k=KILLS - len(stages)),
+    ]
+    moments = sorted((list(stages).index(name), rng.random()) for name in names)
+    kills = 0
+    for index, fraction in moments:
+        name = list(stages)[index]
+        before = len(started(run))
+        process = start(recipe, run)
+        while process.poll() is None and name not in started(run)[before:]:
+            time.sleep(0.01)
+        time.sleep(fraction * stages[name]["seconds"])
+        if process.poll() is None:
+            kills += 1
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert kills >= KILLS * 3 // 4
+    assert start(recipe, run).wait() == 0
+    assert tables(run) == tables(whole)
+    ours, theirs = (f / "students" / "sft" / "model.safetensors" for f in (run, whole))
+    assert ours.read_bytes() == theirs.read_bytes()
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, 301))
+    assert json.loads((run / "evaluation.json").read_text()) == json.loads(
+        (whole / "evaluation.json").read_text()
+    )

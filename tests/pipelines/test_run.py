@@ -1,0 +1,221 @@
+"""Whole runs of a small recipe, through the command line."""
+
+import contextlib
+import io
+import json
+from types import SimpleNamespace
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.cli import main
+from tests.pipelines.recipe_text import TINY
+
+
+def distill(*arguments, check):
+    """What a command prints, in this process; its exit status must be `check`."""
+    out, err = io.StringIO(), io.StringIO()
+    status = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            status = stop.code
+    assert status == check, err.getvalue()
+    return SimpleNamespace(stdout=out.getvalue(), stderr=err.getvalue())
+
+
+def rows(folder, config):
+    return [
+        r
+        for f in sorted((folder / "data" / config).glob("*.parquet"))
+        for r in pq.read_table(f).to_pylist()
+    ]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    recipe = folder / "tiny.yaml"
+    recipe.write_text(TINY)
+    done = distill("run", recipe, "--run-dir", folder / "run", check=0)
+    return folder, recipe, done
+
+
+def test_a_run_ends_with_a_table_and_a_report(finished):
+    folder, _, done = finished
+    assert "pass@1" in done.stdout
+    assert "teacher" in done.stdout
+    assert f"report: {folder / 'run' / 'report.html'}" in done.stdout
+    assert (folder / "run" / "report.html").stat().st_size > 10_000
+
+
+def test_every_completion_is_kept_with_its_verdict(finished):
+    run = finished[0] / "run"
+    problems, chains = rows(run, "problems"), rows(run, "chains")
+    assert len(problems) == 120
+    assert len(chains) == 360
+    assert {c["status"] for c in chains} <= {"correct", "wrong", "undecided"}
+    assert {c["problem_id"] for c in chains} == {p["id"] for p in problems}
+    kept, dropped = rows(run, "sft"), rows(run, "rejects")
+    correct = {c["id"] for c in chains if c["status"] == "correct"}
+    assert {r["completion_id"] for r in kept} <= correct
+    assert {r["completion_id"] for r in kept} | {r["completion_id"] for r in dropped} >= {
+        c["id"] for c in chains
+    }
+
+
+def test_held_out_problems_are_neither_asked_nor_trained_on(finished):
+    run = finished[0] / "run"
+    held = {p["id"] for p in rows(run, "heldout")}
+    assert len(held) == 30
+    assert not held & {p["id"] for p in rows(run, "problems")}
+    assert not held & {r["problem_id"] for r in rows(run, "sft")}
+    assert held == {r["problem_id"] for r in rows(run, "evaluation")}
+
+
+def test_the_evaluation_is_that_of_its_raw_rows(finished):
+    run = finished[0] / "run"
+    table = {r["stage"]: r for r in json.loads((run / "evaluation.json").read_text())}
+    assert list(table) == ["base", "sft", "teacher"]
+    raw = rows(run, "evaluation")
+    for stage, figures in table.items():
+        mine = [r for r in raw if r["stage"] == stage and r["index"] >= 0]
+        assert len(mine) == 60
+        mean = sum(r["status"] == "correct" for r in mine) / 60
+        assert figures["pass@1"] == pytest.approx(mean, abs=1e-5)
+        assert figures["low"] <= mean <= figures["high"]
+
+
+def test_metrics_have_one_line_a_step(finished):
+    lines = [
+        json.loads(x) for x in (finished[0] / "run" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert [x["step"] for x in lines] == list(range(1, 61))
+    assert lines[-1]["loss"] < lines[0]["loss"]
+
+
+def test_the_card_opens_every_configuration(finished):
+    import datasets
+
+    data = str(finished[0] / "run" / "data")
+    for config in ("problems", "heldout", "chains", "sft", "rejects", "evaluation"):
+        loaded = datasets.load_dataset(
+            data, config, split="train", cache_dir=str(finished[0] / "hf")
+        )
+        assert loaded.num_rows == len(rows(finished[0] / "run", config))
+
+
+def test_running_again_does_nothing_and_a_changed_section_redoes_only_what_depends_on_it(finished):
+    folder, recipe, _ = finished
+    again = distill("run", recipe, "--run-dir", folder / "run", check=0)
+    assert again.stderr.count("already done") == 7
+    changed = distill(
+        "run", recipe, "--run-dir", folder / "run", "--set", "stages.sft.max_steps=61", check=0
+    )
+    done = [
+        x.split(":")[0] + ":" + x.split(":")[1]
+        for x in changed.stderr.splitlines()
+        if "already done" in x
+    ]
+    assert "train:sft" not in " ".join(done)
+    assert changed.stderr.count("already done") == 5
+    distill("run", recipe, "--run-dir", folder / "run", check=0)
+
+
+def test_plan_touches_nothing(finished, tmp_path):
+    _, recipe, _ = finished
+    done = distill("plan", recipe, "--run-dir", tmp_path / "new", "--json", check=0)
+    plan = json.loads(done.stdout)
+    assert plan["requests"] == 360
+    assert plan["heldout"] == 30
+    assert [s["done"] for s in plan["stages"]] == [False] * 7
+    assert not (tmp_path / "new").exists()
+
+
+def test_parts_run_alone_and_in_order(finished, tmp_path):
+    _, recipe, _ = finished
+    run = tmp_path / "run"
+    early = distill("curate", recipe, "--run-dir", run, check=2)
+    assert "run the parts before it first" in early.stderr
+    assert not run.exists()
+    distill("generate", recipe, "--run-dir", run, check=0)
+    distill("curate", recipe, "--run-dir", run, check=0)
+    assert rows(run, "sft")
+    assert not (run / "students").exists()
+
+
+def test_another_recipe_in_the_folder_is_refused(finished, tmp_path):
+    folder, _, _ = finished
+    other = tmp_path / "other.yaml"
+    other.write_text(TINY.replace("name: tiny", "name: other"))
+    before = (folder / "run" / "recipe.yaml").read_text()
+    done = distill("run", other, "--run-dir", folder / "run", check=2)
+    assert "holds the run of recipe 'tiny'" in done.stderr
+    assert (folder / "run" / "recipe.yaml").read_text() == before
+
+
+def test_a_run_folder_in_use_is_refused(finished):
+    import fcntl
+
+    folder, recipe, _ = finished
+    with (folder / "run" / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = distill("run", recipe, "--run-dir", folder / "run", check=2)
+    assert "in use by process" in done.stderr
+
+
+def test_an_empty_training_set_says_which_filter_took_what(finished, tmp_path):
+    _, recipe, _ = finished
+    done = distill(
+        "run",
+        recipe,
+        "--run-dir",
+        tmp_path / "run",
+        "--set",
+        "chains.sampling={max_tokens: 3}",
+        check=1,
+    )
+    assert "nothing is left for sft" in done.stderr
+    assert "truncated" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--set", "questions.0.verifier=maths"], "did you mean 'math'"),
+        (["--set", "questions.0.dataset=chain_sums"], "chain_sums"),
+        (["--set", "questions.0.prompt={metadata[nope]}"], "no '{metadata[nope]}' in its items"),
+        (["--set", "questions=[{from: jsonl, path: nowhere.jsonl}]"], "no such file"),
+        (["--set", "teacher.model=/nowhere/model"], "no model at '/nowhere/model'"),
+        (["--set", "evaluate.heldout.n=1000"], "cannot hold out 1000 of 150 problems"),
+        (["--set", "teacher={backend: recorded, path: nowhere.jsonl}"], "no such file"),
+        (["--set", "teacher={backend: openai, model: m, base_url: 'https://example.org/v1', api_key_env: NO_KEY}"], "NO_KEY"),
+        (["--bogus", "1"], "--bogus"),
+    ],
+)  # fmt: skip
+def test_users_mistakes_end_in_one_sentence_and_write_nothing(finished, tmp_path, change, message):
+    _, recipe, _ = finished
+    done = distill("run", recipe, "--run-dir", tmp_path / "run", *change, check=2)
+    assert message in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_columns(finished, tmp_path):
+    _, recipe, _ = finished
+    questions = tmp_path / "q.jsonl"
+    source = f"questions=[{{from: jsonl, path: {questions}, prompt: question}}]"
+    questions.write_text('{"q": "1+1=?", "answer": "2"}\n' * 3)
+    done = distill("run", recipe, "--run-dir", tmp_path / "run", "--set", source, check=2)
+    assert "no row has column 'question' for prompt (columns: answer, q)" in done.stderr
+    assert not (tmp_path / "run").exists()
+    good = [{"question": f"{a} + {b}=?", "answer": str(a + b)} for a in range(10) for b in range(9)]
+    lines = [json.dumps(g) for g in good] + [
+        '{"question": "3 + 3=?"}',
+        "not json",
+        '{"question": "9 + 9=?", "answer": "??:"}',
+    ]
+    questions.write_text("\n".join(lines))
+    done = distill("generate", recipe, "--run-dir", tmp_path / "run", "--set", source, check=0)
+    counts = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]
+    assert counts["questions"]["counts"]["bad_row"] == 2

@@ -1,0 +1,131 @@
+"""Packing, attention, masks: what the model sees and what it learns."""
+
+import pytest
+import torch
+
+from students import models
+from students.batches.encode import as_chat, encode_chats, encode_texts
+from students.batches.pack import Document, pack
+from students.batches.scorer import Scorer
+from students.config import Scratch
+from students.errors import DataError
+
+SHAPES = {
+    "qwen2": Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128),
+    "llama": Scratch(
+        architecture="llama", hidden_size=128, layers=2, heads=4, kv_heads=2, intermediate_size=128
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def student(request):
+    return models.build(SHAPES[request.param], seed=1)
+
+
+def documents(tokenizer, *texts):
+    rows = [{"prompt": text, "completion": text[::-1]} for text in texts]
+    return encode_chats(tokenizer, [as_chat(row) for row in rows], 512)
+
+
+def reference(model, document):
+    """Log-probs of the learned tokens of one document by transformers' own attention."""
+    implementation = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    logits = model(input_ids=torch.tensor([document.ids])).logits[0].log_softmax(-1)
+    model.set_attn_implementation(implementation)
+    return torch.stack([logits[i - 1, t] for i, t in enumerate(document.ids) if document.mask[i]])
+
+
+def test_packed_equals_unpacked_in_log_probs_and_gradient(student):
+    model, tokenizer = student
+    texts = ["1+1=?", "a much longer question, with words", "x", "12-3=?" * 9]
+    docs = documents(tokenizer, *texts)
+    model.zero_grad()
+    packed = Scorer(model)(pack((d,) for d in docs))
+    packed.sum().backward()
+    ours = {n: p.grad.clone() for n, p in model.named_parameters()}
+    model.zero_grad()
+    alone = torch.cat([reference(model, d) for d in docs])
+    alone.sum().backward()
+    torch.testing.assert_close(packed, alone, rtol=1e-5, atol=1e-5)
+    for name, parameter in model.named_parameters():
+        scale = parameter.grad.abs().max().item()
+        torch.testing.assert_close(ours[name], parameter.grad, rtol=0, atol=2e-5 * max(scale, 1))
+
+
+def test_one_document_never_touches_another(student):
+    model, tokenizer = student
+    same, first, second = documents(tokenizer, "what stays the same", "3+4=?", "9-8=?")
+    with torch.no_grad():
+        a = Scorer(model)(pack([(first,), (same,)]))
+        b = Scorer(model)(pack([(second,), (same,)]))
+    n = sum(same.mask)
+    assert torch.equal(a[-n:], b[-n:])
+    assert not torch.equal(a[:-n], b[:-n])
+
+
+def test_micro_batches_are_whole_documents_and_lose_nothing():
+    docs = [Document(list(range(n)), [False] + [True] * (n - 1)) for n in (5, 9, 3, 30, 2)]
+    batch = pack((d,) for d in docs)
+    parts = batch.split(12)
+    assert [p.lengths for p in parts] == [[5], [9, 3], [30], [2]]
+    assert torch.equal(torch.cat([p.ids for p in parts]), batch.ids)
+    assert sum(p.targets for p in parts) == batch.targets
+
+
+def test_chunked_log_probs_equal_whole_ones(student, monkeypatch):
+    model, tokenizer = student
+    batch = pack((d,) for d in documents(tokenizer, "1+1=?", "a longer question", "x"))
+    whole = Scorer(model)(batch)
+    monkeypatch.setattr("students.batches.scorer.LOGITS_PER_CHUNK", 7 * len(tokenizer))
+    torch.testing.assert_close(Scorer(model)(batch), whole)
+
+
+def test_only_the_answer_and_its_end_are_learned():
+    tokenizer = models.byte_tokenizer()
+    (document,) = encode_chats(
+        tokenizer, [as_chat({"prompt": "1+1=?", "completion": "it is 2"})], 100
+    )
+    learned = [i for i, m in zip(document.ids, document.mask, strict=True) if m]
+    assert tokenizer.decode(learned) == "it is 2<|end|>"
+    assert tokenizer.decode(document.ids) == "<|user|>1+1=?<|end|><|assistant|>it is 2<|end|>"
+
+
+def test_every_assistant_turn_of_a_chat_is_learned():
+    tokenizer = models.byte_tokenizer()
+    chat = [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b"},
+        {"role": "user", "content": "c"},
+        {"role": "assistant", "content": "dd"},
+    ]
+    (document,) = encode_chats(tokenizer, [chat], 100)
+    learned = [i for i, m in zip(document.ids, document.mask, strict=True) if m]
+    assert tokenizer.decode(learned) == "b<|end|>dd<|end|>"
+
+
+def test_a_template_that_rewrites_history_is_refused():
+    tokenizer = models.byte_tokenizer()
+    tokenizer.chat_template = (
+        "{{ messages|length }}:{% for m in messages %}{{ m['content'] }}<|end|>{% endfor %}"
+    )
+    with pytest.raises(DataError, match="prefix"):
+        encode_chats(tokenizer, [as_chat({"prompt": "a", "completion": "b"})], 100)
+
+
+def test_rows_that_cannot_be_trained_on_are_counted():
+    tokenizer = models.byte_tokenizer()
+    chats = [as_chat({"prompt": "a", "completion": "b" * n}) for n in (5, 50, 70)]
+    with pytest.raises(DataError, match="2 of 3 rows are longer than max_length=40"):
+        encode_chats(tokenizer, chats, 40)
+    with pytest.raises(DataError, match="1 of 1 rows have no token to learn"):
+        encode_chats(tokenizer, [[{"role": "user", "content": "a"}]], 40)
+
+
+def test_plain_texts_are_learned_but_for_their_first_token():
+    tokenizer = models.byte_tokenizer()
+    (document,) = encode_texts(tokenizer, ["abc"], 10)
+    assert tokenizer.decode(document.ids) == "abc<|end|>"
+    assert list(document.mask) == [False, True, True, True]

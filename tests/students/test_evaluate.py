@@ -1,0 +1,78 @@
+"""Figures of an evaluation from raw rows."""
+
+import random
+
+import pytest
+
+from students.evaluate import GREEDY, summary, table
+from students.intervals import paired, rate, verdict
+
+
+def rows(stage, chances, samples=4, seed=0):
+    rng = random.Random(seed)
+    return [
+        {
+            "stage": stage, "problem_id": str(p), "index": index, "tokens": 10,
+            "status": "correct" if rng.random() < chance else "wrong",
+        }
+        for p, chance in enumerate(chances)
+        for index in range(GREEDY, samples)
+    ]  # fmt: skip
+
+
+def test_intervals_cover_the_truth_about_95_times_in_100():
+    rng = random.Random(1)
+    hits = 0
+    for trial in range(400):
+        chances = [rng.random() ** 2 for _ in range(150)]
+        figures = summary(rows("s", chances, seed=trial))
+        hits += figures["low"] <= 1 / 3 <= figures["high"]
+    assert 0.91 <= hits / 400 <= 0.99
+
+
+def test_a_rate_of_zero_has_an_interval_above_zero():
+    interval = rate([0.0] * 1000, 4)
+    assert interval.low == pytest.approx(0, abs=1e-12)
+    assert 0.003 < interval.high < 0.005
+
+
+def test_known_wilson_interval():
+    interval = rate([1.0] * 8 + [0.0] * 2, 1)
+    assert (interval.low, interval.high) == pytest.approx((0.490, 0.943), abs=0.02)
+
+
+def test_paired_difference_cancels_what_is_hard_for_both():
+    easy = {str(i): float(i % 2) for i in range(100)}
+    ours = {k: min(1.0, v + 0.1) for k, v in easy.items()}
+    difference = paired(ours, easy)
+    assert difference.value == pytest.approx(0.05)
+    assert difference.low > 0
+    assert verdict(difference) == "improved"
+    assert verdict(paired(easy, ours)) == "regressed"
+    assert verdict(paired(easy, easy)) == "flat"
+
+
+def test_undecided_counts_as_not_correct_and_its_share_is_shown():
+    raw = rows("s", [1.0] * 10)
+    for row in raw[:10]:
+        row["status"] = "undecided"
+    figures = summary(raw)
+    assert figures["pass@1"] == pytest.approx(32 / 40)
+    assert figures["undecided"] == pytest.approx(8 / 40)
+    assert figures["n"] == 10
+    assert figures["samples"] == 4
+
+
+def test_the_table_sets_each_stage_against_the_one_before_and_the_teacher():
+    stages = [
+        ("base", rows("base", [0.0] * 200)),
+        ("sft", rows("sft", [0.6] * 200)),
+        ("teacher", rows("teacher", [0.95] * 200)),
+    ]
+    base, sft, teacher = table(stages, 1, "heldout")
+    assert "vs" not in base
+    assert sft["vs"]["stage"] == "base"
+    assert sft["verdict"] == "improved"
+    assert sft["to_teacher"]["diff"] < 0
+    assert teacher["vs"]["stage"] == "sft"
+    assert teacher["vs"]["low"] > 0

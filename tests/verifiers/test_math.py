@@ -1,0 +1,241 @@
+"""The `math` verifier: labelled pairs, recorded chains, pathological input, and no execution."""
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from verifiers import base
+from verifiers.math import Math
+from verifiers.records import Problem
+
+PAIRS = Path(__file__).parents[1] / "data" / "math_pairs.jsonl"
+DATA = Path(os.environ.get("DISTILL_DATA", "missing"))
+MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
+MATH = Math()
+
+
+def verdict(gold, text, prompt=""):
+    return base.judge("math", MATH, Problem(prompt=prompt, answer=gold), text)
+
+
+def rows(name):
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"{name} is not at {DATA}: set DISTILL_DATA")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_labelled_pair():
+    pairs = [json.loads(line) for line in PAIRS.read_text().splitlines()]
+    assert len(pairs) >= 200
+    assert sum(pair["by"] == "mutation" for pair in pairs) * 3 >= len(pairs)
+    off = [
+        (pair["gold"], pair["text"], pair["expected"], found.status, found.detail)
+        for pair in pairs
+        if (found := verdict(pair["gold"], pair["text"])).status != pair["expected"]
+    ]
+    assert off == []
+
+
+def test_mutated_pairs_are_up_to_date(tmp_path):
+    maker = PAIRS.with_name("make_math_pairs.py")
+    (tmp_path / maker.name).write_text(maker.read_text())
+    (tmp_path / PAIRS.name).write_text(PAIRS.read_text())
+    subprocess.run([sys.executable, tmp_path / maker.name], check=True)
+    assert (tmp_path / PAIRS.name).read_text() == PAIRS.read_text()
+
+
+def test_recorded_chains_agree_with_their_labels():
+    off = []
+    for row in rows("gsm8k_model_solutions.jsonl"):
+        gold = row["ground_truth"].split("A:")[-1].strip()
+        for model in MODELS:
+            found = verdict(gold, row[model]["solution"], row["question"])
+            if found.correct != row[model]["is_correct"] or found.reason == "infra":
+                off.append((gold, row[model]["solution"][-80:], found.extracted))
+    assert off == []
+
+
+@pytest.mark.parametrize("name", ["gsm8k_test.jsonl", "gsm8k_train.jsonl"])
+def test_gold_solutions_verify(name):
+    off = []
+    for row in rows(name):
+        for gold in (row["answer"].split("####")[-1].strip(), row["answer"]):
+            if not verdict(gold, row["answer"], row["question"]).correct:
+                off.append(gold[-60:])
+    assert off == []
+
+
+@pytest.mark.parametrize(("problem", "text", "expected"), Math.examples)
+def test_examples(problem, text, expected):
+    assert base.judge("math", MATH, Problem(**problem), text).status == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "extracted", "method"),
+    [
+        (r"so \boxed{5}", "", "5", "boxed/rational"),
+        ("work\nA: 5", "", "5", "marker A:/rational"),
+        (r"\boxed{\sqrt{25}}", "", r"\sqrt{25}", "boxed/symbolic"),
+        (r"\boxed{6}", "different", "6", "boxed/rational"),
+        ("I do not know.", "no_answer", None, ""),
+        (r"\boxed{2^{10^9}}", "timeout", "2^{10^9}", "boxed/guard"),
+    ],
+)
+def test_what_a_verdict_says(text, reason, extracted, method):
+    found = verdict("5", text)
+    assert (found.reason, found.extracted, found.method) == (reason, extracted, method)
+
+
+@pytest.mark.parametrize("gold", [None, "", "   ", r"\frac{1}{", "???", "2+2=5", r"\boxed{"])
+def test_a_gold_that_cannot_be_read_is_bad(gold):
+    found = verdict(gold, r"\boxed{5}")
+    assert (found.status, found.reason) == ("undecided", "bad_gold")
+
+
+def test_a_question_for_a_percentage_lets_the_sign_be_left_out():
+    assert verdict("50%", r"\boxed{50}", "What percent of them passed?").correct
+    assert verdict("50", r"\boxed{50\%}", "What percentage passed?").correct
+    assert not verdict("50", r"\boxed{50\%}", "How many passed?").correct
+
+
+PATHOLOGICAL = {
+    "tower": "9^{9^{9^{9}}}",
+    "power": "2^{10000000}",
+    "exponentials": "e^{e^{e^{e^{10}}}}",
+    "factorial": "1000000!",
+    "factorials": "((10!)!)!",
+    "binomial": r"\binom{1000000}{500000}",
+    "polynomial": "(1+x)^{1000000}",
+    "sum of 100 kB": "+".join(["1"] * 50_000),
+    "parentheses": "(" * 3000 + "1" + ")" * 3000,
+    "fractions": r"\frac{1}{1+" * 300 + "1" + "}" * 300,
+    "roots": r"\sqrt{" * 200 + "2" + "}" * 200,
+    "signs": "-" * 500 + "1",
+    "digits": "9" * 30_000,
+    "set": ",".join(map(str, range(5000))),
+    "braces": r"\{" + ",".join(map(str, range(2000))) + r"\}",
+    "matrix": r"\begin{pmatrix}" + r"\\".join(["&".join(["1"] * 60)] * 60) + r"\end{pmatrix}",
+    "integral": r"\int_0^1 \frac{\sin x}{x}\,dx",
+    "series": r"\sum_{n=1}^{\infty}\frac{1}{n^3}",
+    "product": r"\prod_{n=1}^{\infty}(1+\frac{1}{n^2})",
+    "choices": r"\pm 1 \pm 2 \pm 3 \pm 4 \pm 5",
+}
+
+
+@pytest.mark.parametrize("name", PATHOLOGICAL)
+def test_pathological_input_is_undecided_at_once(name):
+    start = time.perf_counter()
+    found = verdict("1", rf"\boxed{{{PATHOLOGICAL[name]}}}")
+    assert (found.status, found.reason) == ("undecided", "timeout"), found
+    assert time.perf_counter() - start < 1
+
+
+def test_model_text_is_never_executed(tmp_path):
+    canary = tmp_path / "canary"
+    call = f"__import__('pathlib').Path('{canary}').touch()"
+    for text in (
+        call,
+        f"eval({call!r})",
+        f"{{{{{call}}}}}",
+        f"(lambda: {call})()",
+        f"5 if {call} else 5",
+    ):
+        for form in ("{}", r"\boxed{{{}}}", "<answer>{}</answer>", "The answer is {}", "x = {}"):
+            assert not verdict("5", form.format(text)).correct
+            verdict(form.format(text), form.format(text))
+    assert not canary.exists()
+
+
+def test_plain_numbers_and_expressions_need_no_computer_algebra():
+    code = (
+        "import sys; from verifiers import base; from verifiers.records import Problem\n"
+        "math = base.load('math')\n"
+        "for gold, text in (('3/4', '0.75'), ('x^2-1', '(x-1)(x+1)'), ('1,2', '2, 1'), ('5 cm', '50 mm')):\n"
+        "    assert base.judge('math', math, Problem(prompt='', answer=gold), text).correct, gold\n"
+        "assert 'sympy' not in sys.modules and 'math_verify' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+@given(st.fractions(max_denominator=10_000), st.fractions(max_denominator=10_000))
+def test_rationals_are_equal_exactly_where_they_are(one, two):
+    for text in (str(two), rf"\boxed{{\frac{{{two.numerator}}}{{{two.denominator}}}}}"):
+        assert verdict(str(one), text).correct == (one == two)
+    assert verdict(str(one), f"The answer is {one}.").correct
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=5), st.integers(-9, 9), st.integers(0, 4))
+def test_a_polynomial_equals_itself_and_no_other(coefficients, change, place):
+    def written(values):
+        return "+".join(f"({value})x^{{{power}}}" for power, value in enumerate(values))
+
+    other = list(coefficients)
+    other[place % len(other)] += change
+    rng = random.Random(change)
+    terms = written(other).split("+")
+    rng.shuffle(terms)
+    assert verdict(written(coefficients), rf"\boxed{{{'+'.join(terms)}}}").correct == (change == 0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text(max_size=80)
+    | st.text(r"0123456789+-*/^_{}()[]|!%$\.,;:=<>&~ exyπ√±∞", max_size=60)
+    | st.lists(
+        st.sampled_from(
+            [
+                "1",
+                "2",
+                "x",
+                "+",
+                "^",
+                "{",
+                "}",
+                r"\frac",
+                r"\sqrt",
+                "(",
+                ")",
+                ",",
+                "=",
+                " or ",
+                r"\pm",
+                "!",
+            ]
+        ),
+        max_size=20,
+    ).map("".join)
+)
+def test_any_answer_is_judged_without_a_fault(text):
+    for gold in ("5", text):
+        found = verdict(gold, rf"\boxed{{{text}}}")
+        assert found.reason != "infra", found.detail
+
+
+def test_a_verdict_is_the_same_every_time():
+    pairs = [json.loads(line) for line in PAIRS.read_text().splitlines()][::7]
+    for pair in pairs:
+        first = verdict(pair["gold"], pair["text"])
+        second = verdict(pair["gold"], pair["text"])
+        assert (first.status, first.method) == (second.status, second.method)
+
+
+def test_the_table_of_the_documentation():
+    seen = 0
+    page = (Path(__file__).parents[2] / "docs" / "math.md").read_text()
+    for line in page.partition("## When")[2].splitlines():
+        row = re.fullmatch(r"\| `([^`]+)` \| (.*`.*) \| (.*`.*) \|", line)
+        for column, expected in ((2, "correct"), (3, "wrong")) if row else ():
+            for text in re.findall(r"`([^`]+)`", row[column]):
+                assert verdict(row[1], rf"\boxed{{{text}}}").status == expected, (row[1], text)
+                seen += 1
+    assert seen > 60

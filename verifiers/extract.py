@@ -1,0 +1,242 @@
+"""Find the final answer in a text, and say where it was found.
+
+Explicit places are boxes, answer tags, `####`, `A:` at the start of a line and "the answer is".
+The last of them counts, unless what follows it takes it back and says something else. Without any,
+`verifiers.prose` finds what the text asserts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from verifiers import prose
+
+
+class Found(NamedTuple):
+    """An answer: its text, how it was found, and whether it is a clause of a longer sentence."""
+
+    text: str
+    how: str
+    clause: bool = False
+
+
+class _Mark(NamedTuple):
+    start: int
+    end: int
+    text: str | None
+    how: str
+    clause: bool = False
+
+
+BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|\d)")
+TAG = re.compile(r"<(answer|final_answer|ans)>", re.I)
+LINE = re.compile(r"(?m)^[ \t]*(####|[*_]{0,3}A[*_]{0,3}:(?![:=]))[*_]{0,3}[ \t]*(.*)$")
+PHRASE = re.compile(
+    r"(?<!if the )(?<!whether the )(?<!assume the )(?<!suppose the )(?<!when the )(?<!is the )"
+    r"\b(?:final |correct |right )?(?:answer|ans\b|(?:correct|right) (?:option|choice))[*_\"]{0,3}"
+    r"(?: (?:to|for|of|in|here)\b[^.\n\d,:=]{0,60}?)?\s*"
+    r"(?:(?<![a-z])(?:is|are|was|should be|must be|will be|would be|equals|becomes)\b"
+    r"|[=:→⇒]|->|(?=\s*\n\s*\S)"
+    r"|(?=\s*(?:\$|\\[(\[])))"
+    r"[*_]{0,3}\s*(?:that\b)?[:=]?\s*",
+    re.I,
+)
+GLUE = re.compile(
+    r"(?:[\s,$;&.]|\\[,;:()\[\]!]|\\quad|\\text\s*\{\s*(?:and|or)\s*\}|\bor\b|\band\b|\\\\"
+    r"|[A-Za-z](?:_\{?\w+\}?)?\s*=)*"
+    r"|(?:(?!\b(?:then|so|get|is|gives?|thus|hence|now)\b)[^.\n\d=]){0,30}\band\b[\s}$\\(]*"
+)
+QUESTION = re.compile(
+    r"(?m)^\s*(?:\*\*)?(?:Q|Question|Problem|Human|User|Input|### (?:Question|Problem|Instruction))"
+    r"(?:\s*\d+)?(?:\*\*)?\s*:"
+)
+RETRACTION = re.compile(
+    r"\b(?:wait|actually|oops|correction|sorry|scratch that|hold on|hmm|no,|mistake|incorrect"
+    r"|(?:that|this|it|which)(?: is| was|'s) (?:wrong|not right|not correct)"
+    r"|let me (?:re-?\w+|correct|fix)|i mean)\b",
+    re.I,
+)
+DENIAL = re.compile(r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that)\b", re.I)
+STOP = re.compile(r"<\|[a-z_]+\|>|</s>")
+REFUSAL = re.compile(r"\W*(?:i|we|sorry|unfortunately|unknown|unsure|no idea)\b", re.I)
+LIMIT = 400_000
+CLAUSE = 2000
+MATCHES = 100
+WHOLE = 4_000
+
+
+def extract(text: str, reads: prose.Reads) -> Found | None:
+    """The final answer in `text`; None where there is none, or where its box is not closed.
+
+    `reads` tells whether a piece of text is mathematics by itself.
+    """
+    text = visible(text)
+    text, marks = _own(text, _marks(text))
+    if not marks:
+        return _unmarked(text, reads)
+    last = marks[-1]
+    tail = text[last.end :]
+    if (cue := RETRACTION.search(tail)) is not None and len(tail) < 4000:
+        later = prose.assertion(tail[cue.start() :], reads)
+        if later is not None and reads(later):
+            return Found(later, "prose after " + last.how, True)
+        if DENIAL.search(tail):
+            return None
+    return None if last.text is None else _found(text, marks)
+
+
+def _found(text: str, marks: list[_Mark]) -> Found:
+    last = marks[-1]
+    if last.how == "boxed":
+        return Found(_neighbours(text, marks), last.how)
+    return Found(last.text or "", last.how, last.clause)
+
+
+def marked(text: str) -> Found | None:
+    """The answer after the last explicit marker; None where there is none."""
+    marks = [mark for mark in _marks(text) if mark.text]
+    return _found(text, marks) if marks else None
+
+
+def visible(text: str) -> str:
+    """What counts of a text: behind the last `</think>`, before a token that ends a turn."""
+    _, sign, rest = text.rpartition("</think>")
+    if sign:
+        text = rest
+    elif "<think>" in text:
+        text = text.partition("<think>")[0]
+    return STOP.split(text, maxsplit=1)[0] if "<" in text else text
+
+
+def _own(text: str, marks: list[_Mark]) -> tuple[str, list[_Mark]]:
+    """What precedes a question that the text asks itself once it has given an answer."""
+    if marks and ":" in text:
+        for match in QUESTION.finditer(text, marks[0].end):
+            cut = match.start()
+            return text[:cut], [mark for mark in marks if mark.end <= cut]
+    return text, marks
+
+
+def _marks(text: str) -> list[_Mark]:
+    """All explicit answers in the order of their ends; one inside another is left out."""
+    if len(text) > LIMIT:
+        text = " " * (len(text) - LIMIT) + text[-LIMIT:]
+    marks = [*_boxes(text), *_tags(text)]
+    inside = [(mark.start, mark.end) for mark in marks]
+
+    def free(place: int) -> bool:
+        return not any(start <= place < end for start, end in inside)
+
+    for match in _last(LINE, text) if "A" in text or "####" in text else ():
+        if match[2].strip() and free(match.start()):
+            how = "marker ####" if match[1] == "####" else "marker A:"
+            marks.append(_Mark(match.start(), match.end(2), match[2].strip(), how, True))
+    for match in _last(PHRASE, text):
+        rest = text[match.end() : match.end() + CLAUSE]
+        clause = prose.clause(rest)
+        if clause and free(match.start()) and not _negated(clause):
+            end = match.end() + rest.find(clause[:1]) + len(clause)
+            marks.append(_Mark(match.start(), end, clause, "phrase", True))
+    outer = [mark for mark in marks if mark.how != "phrase" or not _holds(mark, marks)]
+    return sorted(outer, key=lambda mark: (mark.end, mark.start))
+
+
+def _last(pattern: re.Pattern[str], text: str) -> Iterable[re.Match[str]]:
+    """The last matches: more would be looked at in vain."""
+    return deque(pattern.finditer(text), maxlen=MATCHES)
+
+
+def _holds(phrase: _Mark, marks: list[_Mark]) -> bool:
+    """Whether a phrase only announces a box, a tag or a marked line."""
+    return any(m.how != "phrase" and phrase.start <= m.start <= phrase.end + 4 for m in marks)
+
+
+def _negated(clause: str) -> bool:
+    return (
+        re.match(r"(?:not|n't|n’t|never|unclear|unknown|in the|above|below)\b", clause, re.I)
+        is not None
+    )
+
+
+def _boxes(text: str) -> list[_Mark]:
+    marks = []
+    end = 0
+    for match in BOX.finditer(text):
+        if match.start() < end:
+            continue
+        start = match.end()
+        if text[start] != "{":
+            digits = re.compile(r"\d+").match(text, start)
+            end = digits.end() if digits else start
+            marks.append(_Mark(match.start(), end, text[start:end], "boxed"))
+            continue
+        stop = _closing(text, start)
+        end = len(text) if stop is None else stop + 1
+        content = None if stop is None else text[start + 1 : stop].strip()
+        if content != "":
+            marks.append(_Mark(match.start(), end, content, "boxed"))
+    return marks
+
+
+def _closing(text: str, start: int) -> int | None:
+    """The brace that closes the one at `start`."""
+    depth = 0
+    place = start
+    while place < len(text):
+        char = text[place]
+        if char == "\\":
+            place += 1
+        elif char == "{":
+            depth += 1
+        elif char == "}":
+            depth -= 1
+            if not depth:
+                return place
+        place += 1
+    return None
+
+
+def _tags(text: str) -> list[_Mark]:
+    if "<" not in text:
+        return []
+    marks = []
+    for match in _last(TAG, text):
+        close = re.compile(f"</{match[1]}>", re.I).search(text, match.end())
+        if close is None:
+            marks.append(_Mark(match.start(), len(text), None, "tagged"))
+            continue
+        content = text[match.end() : close.start()].strip()
+        inner = [mark for mark in _boxes(content) if mark.text]
+        if content:
+            answer = inner[-1].text if inner else content
+            marks.append(_Mark(match.start(), close.end(), answer, "tagged"))
+    return marks
+
+
+def _neighbours(text: str, marks: list[_Mark]) -> str:
+    """The last box with those that stand right before it: several boxes are one list."""
+    boxes = [mark for mark in marks if mark.how == "boxed"]
+    group = [boxes[-1]]
+    for box in reversed(boxes[:-1]):
+        between = text[box.end : group[0].start]
+        if box.text is None or not GLUE.fullmatch(between):
+            break
+        group.insert(0, box)
+    return ", ".join(dict.fromkeys(box.text or "" for box in group))
+
+
+def _unmarked(text: str, reads: prose.Reads) -> Found | None:
+    """A bare answer, or what the last sentence asserts."""
+    whole = text.strip()
+    line = "\n" not in whole and len(whole) <= WHOLE
+    if line and whole and reads(whole):
+        return Found(whole, "whole")
+    answer = prose.assertion(text, reads)
+    if answer:
+        return Found(answer, "prose")
+    said = re.search(r"\w", re.sub(r"\\[A-Za-z]+", "", whole))
+    short = line and said and len(whole.split()) <= 10 and not REFUSAL.match(whole)
+    return Found(whole, "whole") if short else None

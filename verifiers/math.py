@@ -1,0 +1,157 @@
+"""`math`: the final answer of a text, compared with the ground truth as mathematics.
+
+docs/math.md lists the policies. The answer is found by `verifiers.extract`, read by
+`verifiers.maths.answers` and compared by `verifiers.maths.compare`; plain numbers and fractions
+take a fast path. Nothing in a text is ever evaluated as code.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from verifiers.extract import Found, extract, marked
+from verifiers.maths import rational
+from verifiers.maths.node import Node, TooHard
+from verifiers.maths.vocabulary import WORDY
+from verifiers.prose import result
+from verifiers.records import Problem, Verdict
+
+PERCENT = re.compile(r"\bpercent(?:age)?\b|%", re.I)
+SHOWN = 500
+
+
+class _Gold(NamedTuple):
+    """A ground truth: its text, its value where it is a plain rational, why it cannot be used."""
+
+    text: str
+    plain: tuple[Any, bool] | None = None
+    fault: str | None = None
+    hard: bool = False
+
+
+class Math:
+    """Correct where the final answer of the text equals the ground truth as mathematics."""
+
+    version = "1"
+    trust = "pure"
+    gold_type = "text"
+    examples = (
+        (
+            {"prompt": "What is 1/2 + 1/4?", "answer": "3/4"},
+            r"So it is \boxed{\frac{3}{4}}.",
+            "correct",
+        ),
+        ({"prompt": "What is 1/2 + 1/4?", "answer": "3/4"}, "The answer is 0.75.", "correct"),
+        ({"prompt": "What is 1/3?", "answer": "1/3"}, "The answer is 0.33.", "wrong"),
+        ({"prompt": "Solve x^2 = 4.", "answer": r"\pm 2"}, r"\boxed{2}", "wrong"),
+        ({"prompt": "What is 2 + 2?", "answer": "4"}, r"\boxed{2+2=4=5}", "wrong"),
+        ({"prompt": "What is 2 + 2?", "answer": "4"}, "I do not know.", "wrong"),
+    )
+
+    def check_gold(self, problem: Problem) -> str | None:
+        """Why the ground truth cannot be used, or None."""
+        return _gold(_text(problem.answer)).fault
+
+    def verify(self, problem: Problem, text: str) -> Verdict:
+        """Find the answer of `text` and compare it."""
+        gold = _gold(_text(problem.answer))
+        if gold.fault:
+            return Verdict(status="undecided", reason="bad_gold", detail=gold.fault)
+        found = extract(text, _reads)
+        if found is None:
+            return Verdict(status="wrong", reason="no_answer")
+        percent = PERCENT.search(problem.text) is not None
+        try:
+            same, engine = _compare(gold, found, percent)
+        except TooHard as error:
+            return Verdict(
+                status="undecided", reason="timeout", detail=str(error),
+                extracted=found.text[:SHOWN], method=f"{found.how}/guard",
+            )  # fmt: skip
+        return Verdict(
+            status="correct" if same else "wrong",
+            score=float(same),
+            reason="" if same else "different",
+            extracted=found.text[:SHOWN],
+            method=f"{found.how}/{engine}",
+        )
+
+
+def _text(answer: Any) -> str:
+    return "" if answer is None else str(answer)
+
+
+@lru_cache(maxsize=8192)
+def _gold(answer: str) -> _Gold:
+    """A ground truth, read once: behind its final marker where it is a whole solution."""
+    text = answer.strip()
+    plain = rational.read(text)
+    if plain is None and text:
+        found = marked(text)
+        text = found.text if found else text
+        plain = rational.read(text)
+    if plain is not None:
+        return _Gold(text, plain)
+    if not text:
+        return _Gold(text, fault="the answer is empty")
+    try:
+        node = _meaning(text)
+    except TooHard:
+        return _Gold(text, hard=True)
+    if node.op == "false":
+        return _Gold(text, fault="the answer contradicts itself")
+    if node.op == "raw":
+        from verifiers.maths import fallback
+
+        if not fallback.readable(text):
+            return _Gold(text, fault="the answer cannot be read")
+    return _Gold(text)
+
+
+def _meaning(text: str, thousands: bool | None = None) -> Node:
+    from verifiers.maths.answers import read
+    from verifiers.maths.resolve import resolve
+
+    return resolve(read(text, thousands))
+
+
+def _reads(text: str) -> bool:
+    """Whether a text is mathematics by itself."""
+    if rational.read(text) is not None:
+        return True
+    try:
+        return bool(_meaning(text).op not in WORDY)
+    except TooHard:
+        return True
+
+
+def _compare(gold: _Gold, found: Found, percent: bool) -> tuple[bool, str]:
+    """Whether the answer is right, and by what means that was decided."""
+    plain = rational.read(found.text)
+    if plain is not None and gold.plain is not None and (not percent or plain[1] == gold.plain[1]):
+        return plain[0] == gold.plain[0], "rational"
+    from verifiers.maths.compare import equal
+    from verifiers.maths.tidy import tidy
+
+    node = _meaning(found.text)
+    if found.clause and node.op in WORDY and re.search(r"\d", found.text):
+        told = result(found.text, _reads)
+        if told and told != found.text:
+            return _compare(gold, found._replace(text=told, clause=False), percent)
+    if node.op != "false" and tidy(found.text) == tidy(gold.text):
+        return True, "text"
+    if gold.hard:
+        raise TooHard("the ground truth is too big")
+    mine = _meaning(gold.text)
+    if mine.op == "raw":
+        from verifiers.maths import fallback
+
+        return fallback.equal(gold.text, found.text), "math-verify"
+    engine = "text" if mine.op in ("words", "choice") else "symbolic"
+    if equal(mine, node, percent):
+        return True, engine
+    if mine.op == "list" and "," in found.text:
+        return equal(mine, _meaning(found.text, False), percent), engine
+    return False, engine

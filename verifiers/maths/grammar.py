@@ -1,0 +1,349 @@
+"""Expressions, in LaTeX or plain text, by recursive descent. Nothing is ever evaluated here."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from verifiers.maths.cursor import Cursor
+from verifiers.maths.node import Node, Unreadable, number
+from verifiers.maths.numerals import based, letters, product, recurring, repeating
+from verifiers.maths.tokens import END, Token
+from verifiers.maths.units import CURRENCY, SCALES, SINGLE, TABLE
+from verifiers.maths.vocabulary import (
+    ATOMS,
+    BIG,
+    CLOSING,
+    CONSTANTS,
+    FUNCTIONS,
+    GREEK,
+    INVERSE,
+    PERCENT,
+    RENAMED,
+    SIGNS,
+    STRUCTURES,
+)
+
+
+class Grammar(Cursor):
+    """A reader over tokens: `expression` and all below it."""
+
+    def __init__(self, tokens: list[Token]):
+        super().__init__(tokens)
+        self.bars = 0
+        self.functions = 0
+        self.money: str | None = None
+
+    def expression(self) -> Node:
+        """Sum of terms; a ± b is read too."""
+        parts = [self.term()]
+        while self.token.text in ("+", "-", r"\pm", r"\mp") and self.token.kind != "end":
+            sign = self.take().text
+            term = self.term()
+            parts.append(term if sign == "+" else Node(SIGNS[sign], (term,)))
+        return parts[0] if len(parts) == 1 else Node("add", tuple(parts))
+
+    def term(self) -> Node:
+        """Product and quotient, `*` or side by side."""
+        node = self.unary()
+        while True:
+            if self.accept("*"):
+                node = Node("mul", (node, self.unary()))
+            elif self.accept("/"):
+                node = Node("div", (node, self.unary()))
+            elif node.op not in STRUCTURES and self.begins_factor():
+                right = self.fraction() if self.token.kind == "num" else self.power()
+                node = product(node, right)
+            else:
+                return node
+
+    def fraction(self) -> Node:
+        """The fraction of a mixed number written plainly, as in 3 1/2."""
+        top = number(Fraction(self.take().text))
+        self.expect("/")
+        return Node("div", (top, self.atom()))
+
+    def unary(self) -> Node:
+        """An operand with its signs."""
+        sign = self.token.text
+        if self.token.kind != "end" and sign in ("+", "-", r"\pm", r"\mp"):
+            self.take()
+            node = self.deeper(self.unary)
+            return node if sign == "+" else Node(SIGNS[sign], (node,))
+        return self.power()
+
+    def power(self) -> Node:
+        base = self.postfix()
+        if self.accept("^", "**"):
+            exponent = self.deeper(self.exponent)
+            return self.suffix(Node("pow", (base, exponent)))
+        return base
+
+    def exponent(self) -> Node:
+        if self.token.text == "{":
+            return self.argument()
+        if self.token.text in ("-", "+"):
+            return self.unary()
+        return self.power()
+
+    def postfix(self) -> Node:
+        return self.suffix(self.atom())
+
+    def suffix(self, node: Node) -> Node:
+        """What may follow an operand: factorial, percent, degrees, a word of scale."""
+        while self.token.kind != "end":
+            text = self.token.text
+            if text == "!":
+                node = Node("fact", (node,))
+            elif text in PERCENT:
+                node = Node("pct", (node,))
+            elif text in SCALES:
+                node = Node("mul", (node, number(SCALES[text])))
+            elif text == "°" and self.functions:
+                node = Node("mul", (node, Node("div", (Node("const", (), "pi"), number(180)))))
+            elif text == "_" and node.op == "num":
+                self.take()
+                node = based(node, self.argument())
+                continue
+            else:
+                return node
+            self.take()
+        return node
+
+    def begins_factor(self) -> bool:
+        """Whether the next token continues a product without a sign."""
+        kind, text, space = self.token
+        before = self.tokens[self.at - 1]
+        if kind == "num":
+            return (
+                before.kind == "num"
+                and space
+                and self.ahead().text == "/"
+                and before.text.isdigit()
+            )
+        if kind == "word":
+            return self.symbolic(self.token)
+        if kind == "cmd":
+            return text[1:] in ATOMS
+        return text in ("(", "{") or (text == "|" and not self.bars)
+
+    def symbolic(self, token: Token) -> bool:
+        """Whether a word stands for variables, a constant or a function rather than a unit."""
+        text = token.text
+        if text in TABLE and text in FUNCTIONS and self.ahead().text != "(":
+            return False
+        if text in FUNCTIONS or text in CONSTANTS:
+            return True
+        before = self.tokens[self.at - 1] if self.at else END
+        if len(text) == 1:
+            return not (
+                text in SINGLE and token.space and before.kind == "num" and self.unit_end(1)
+            )
+        return not token.space and letters(text)
+
+    def unit_end(self, count: int) -> bool:
+        """Whether what follows could follow a unit."""
+        token = self.ahead(count)
+        return token.kind in ("end", "word") or token.text in (
+            "^",
+            "/",
+            ",",
+            "=",
+            ")",
+            r"\approx",
+            "°",
+        )
+
+    def atom(self) -> Node:
+        kind, text, _ = self.token
+        if kind == "end":
+            raise Unreadable("the end, where a value is expected")
+        if kind == "num":
+            self.take()
+            if "." in text and self.accept(r"\overline"):
+                return repeating(text, self.digits())
+            if self.accept(r"\ldots"):
+                return recurring(text)
+            return number(Fraction(text))
+        if kind == "word":
+            return self.word()
+        if kind == "cmd":
+            return self.command()
+        if text in CURRENCY:
+            self.take()
+            self.money = text
+            return self.unary()
+        if text == "|":
+            return self.absolute()
+        if text == "." and self.ahead().text == r"\overline":
+            self.at += 2
+            return repeating("0.", self.digits())
+        if text in ("(", "[", "{"):
+            return self.deeper(self.bracket)
+        raise Unreadable(f"{text}, where a value is expected")
+
+    def digits(self) -> str:
+        self.expect("{")
+        token = self.take()
+        if not token.text.isdigit():
+            raise Unreadable("digits expected")
+        self.expect("}")
+        return token.text
+
+    def word(self) -> Node:
+        token = self.take()
+        text = token.text
+        if text in FUNCTIONS:
+            return self.function(text)
+        if text in CONSTANTS:
+            return Node("const", (), CONSTANTS[text])
+        if text in GREEK:
+            return self.symbol(text)
+        if len(text) == 1:
+            return self.symbol(text)
+        if letters(text):
+            self.at -= 1
+            self.tokens[self.at : self.at + 1] = [Token("word", letter) for letter in text]
+            return self.word()
+        raise Unreadable(f"the word {text}")
+
+    def symbol(self, name: str) -> Node:
+        """A variable with its subscript and primes."""
+        if self.accept("_"):
+            start = self.at
+            self.argument()
+            name += "_" + "".join(
+                t.text for t in self.tokens[start : self.at] if t.text not in "{}"
+            )
+        while self.token.text == "'" and self.token.kind == "op":
+            self.take()
+            name += "'"
+        return Node("sym", (), name)
+
+    def command(self) -> Node:
+        text = self.take().text
+        name = text[1:]
+        if name == "frac":
+            top = self.argument(single=True)
+            return Node("div", (top, self.argument(single=True)))
+        if name in ("binom", "dbinom", "tbinom"):
+            return Node("call", (self.argument(single=True), self.argument(single=True)), "binom")
+        if name in FUNCTIONS:
+            return self.function(name)
+        if name in CONSTANTS:
+            return Node("const", (), CONSTANTS[name])
+        if name in GREEK:
+            return self.symbol(name)
+        if name in ("lfloor", "lceil"):
+            inner = self.deeper(self.expression)
+            self.expect(rf"\r{name[1:]}")
+            return Node("call", (inner,), "floor" if name == "lfloor" else "ceil")
+        if name in ("vec", "hat", "bar"):
+            return self.argument(single=True)
+        if name in BIG:
+            return self.big(name)
+        self.at -= 1
+        return self.deeper(self.bracket)
+
+    def big(self, name: str) -> Node:
+        """An operator that only a computer algebra system can evaluate: kept as its tokens."""
+        start, depth = self.at, 0
+        while self.token.kind != "end" and (depth or self.token.text not in ("=", ",", r"\approx")):
+            text = self.take().text
+            depth += (text in ("(", "{", "[")) - (text in (")", "}", "]"))
+        return Node("big", (), (name, *(t.text for t in self.tokens[start : self.at])))
+
+    def argument(self, single: bool = False) -> Node:
+        """A group in braces, or one token; of a number only its first digit where `single`."""
+        if self.token.text == "{":
+            self.take()
+            node = self.deeper(self.expression)
+            self.expect("}")
+            return node
+        token = self.token
+        if token.kind == "num":
+            if single and token.text.isdigit() and len(token.text) > 1:
+                self.tokens[self.at] = Token("num", token.text[1:])
+                return number(int(token.text[0]))
+            self.take()
+            return number(Fraction(token.text))
+        return self.deeper(self.atom)
+
+    def function(self, name: str) -> Node:
+        """A function and its argument, with or without brackets."""
+        name = RENAMED.get(name, name)
+        if name == "sqrt":
+            return self.root()
+        exponent: Node | None = None
+        base: Node | None = None
+        if name == "log" and self.accept("_"):
+            follows = self.ahead().kind in ("num", "word", "cmd") or self.ahead().text in (
+                "(",
+                "{",
+                "|",
+            )
+            base = self.argument(single=not follows)
+        if self.accept("^"):
+            exponent = self.deeper(self.exponent)
+        self.functions += 1
+        if self.token.text in ("(", "[", "{"):
+            arguments = self.arguments()
+        else:
+            arguments = (self.deeper(self.bare_argument),)
+        self.functions -= 1
+        if exponent == Node("neg", (number(1),)) and name in INVERSE:
+            name, exponent = INVERSE[name], None
+        node = Node("call", arguments, name)
+        if name == "exp":
+            node = Node("pow", (Node("const", (), "e"), *arguments))
+        if base is not None:
+            node = Node("div", (Node("call", arguments, "ln"), Node("call", (base,), "ln")))
+        return node if exponent is None else Node("pow", (node, exponent))
+
+    def root(self) -> Node:
+        degree = number(2)
+        if self.accept("["):
+            degree = self.deeper(self.expression)
+            self.expect("]")
+        node = self.argument() if self.token.text != "(" else self.deeper(self.bracket)
+        return Node("root", (node, degree))
+
+    def arguments(self) -> tuple[Node, ...]:
+        opener = self.take().text
+        nodes = [self.deeper(self.expression)]
+        while self.accept(","):
+            nodes.append(self.deeper(self.expression))
+        self.expect(CLOSING[opener])
+        return tuple(nodes)
+
+    def bare_argument(self) -> Node:
+        """What a function without brackets applies to: the product that follows."""
+        node = self.unary_or_power()
+        while self.begins_factor() and not self.is_function():
+            node = Node("mul", (node, self.power()))
+        if self.token.text == "/" and node.op in ("sym", "const", "num", "mul"):
+            self.take()
+            node = Node("div", (node, self.power()))
+        return node
+
+    def unary_or_power(self) -> Node:
+        return self.unary() if self.token.text == "-" else self.power()
+
+    def is_function(self) -> bool:
+        return self.token.text.lstrip("\\") in FUNCTIONS
+
+    def absolute(self) -> Node:
+        self.take()
+        self.bars += 1
+        node = self.deeper(self.expression)
+        self.bars -= 1
+        self.expect("|")
+        return Node("call", (node,), "abs")
+
+    def bracket(self) -> Node:
+        """A group; structures in brackets are read by a subclass."""
+        opener = self.take().text
+        if opener not in ("(", "[", "{"):
+            raise Unreadable(f"{opener}, where a value is expected")
+        node = self.expression()
+        self.expect(CLOSING[opener])
+        return node

@@ -1,0 +1,155 @@
+"""One spelling for everything that can be spelled in several ways."""
+
+from __future__ import annotations
+
+import re
+
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
+SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+VULGAR = {
+    "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5",
+    "⅗": "3/5", "⅘": "4/5", "⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8",
+}  # fmt: skip
+CHARACTERS = str.maketrans(
+    {
+        "−": "-", "–": "-", "‐": "-", "‑": "-", "—": "-", "×": "*", "·": "*", "⋅": "*", "∙": "*",
+        "∗": "*", "÷": "/", "⁄": "/", "∕": "/", "≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">=",
+        "≠": "!=", "≈": r"\approx ", "≡": r"\equiv ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ",
+        "∅": r"\emptyset ", "∖": r"\setminus ", "ℝ": r"\R ", "ℤ": r"\Z ", "ℕ": r"\N ",
+        "ℚ": r"\Q ", "ℂ": r"\C ", "±": r"\pm ", "∓": r"\mp ", "∞": r"\infty ", "√": r"\sqrt ",
+        "∛": r"\sqrt[3]", "π": r"\pi ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ",
+        "γ": r"\gamma ", "δ": r"\delta ", "λ": r"\lambda ", "μ": r"\mu ", "φ": r"\phi ",
+        "ω": r"\omega ", "σ": r"\sigma ", "∫": r"\int ", "∑": r"\sum ", "∏": r"\prod ",
+        "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "⟨": r"\langle ",
+        "⟩": r"\rangle ", "º": "°", "˚": "°", "′": "'", "’": "'", "“": '"', "”": '"',
+        "，": ",", "．": ".", "：": ":", "（": "(", "）": ")", "％": "%", "＝": "=", "＋": "+",
+        "－": "-", "￥": "¥", "＄": "¤", "∣": "|", "…": r"\ldots ", "∨": r"\lor ", "∧": r"\land ",
+        "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2003": " ", "\u2002": " ", "\u200a": " ",
+        "\u200b": "", "\ufeff": "", "\u2060": "", "\u2061": "",
+        **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
+        **{sign: f" {value} " for sign, value in VULGAR.items()},
+    }
+)  # fmt: skip
+
+WRAPPERS = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf|tt|cal|normal)|mbox|hbox|fbox"
+    r"|operatorname\*?|bm|boldsymbol|emph|underline|ensuremath|boxed)\s*\{([^{}]*)\}"
+)
+SYNONYMS = (
+    (re.compile(r"\\\$"), "¤"),
+    (re.compile(r"\\[()\[\]](?![0-9.]*(?:pt|em|ex)\])"), " "),
+    (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
+    (re.compile(r"\\(?:left|right|[bB]igg?[lrm]?|middle)(?![A-Za-z])\s*\.?"), ""),
+    (
+        re.compile(
+            r"\\(?:displaystyle|textstyle|limits|nolimits|rm|bf|it|hline|centering|protect)"
+            r"(?![A-Za-z])"
+        ),
+        " ",
+    ),
+    (re.compile(r"\\!\s*"), ""),
+    (re.compile(r'\\"'), " "),
+    (re.compile(r"\s*\{\s*\\?,\s*\}\s*"), ","),
+    (re.compile(r"\\q?quad|\\(?:enspace|thinspace|space)(?![A-Za-z])|\\[,;: ]|~"), " "),
+    (re.compile(r"\\[hv]space\*?\{[^{}]*\}"), " "),
+    (re.compile(r"\\%"), "%"),
+    (re.compile(r"\\#"), "#"),
+    (re.compile(r"\\_"), "_"),
+    (re.compile(r"\\&"), " and "),
+    (
+        re.compile(
+            r"\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})|\\degree(?![A-Za-z])|\^\s*\{?°\}?"
+        ),
+        "°",
+    ),
+    (re.compile(r"\\(?:cdot|times|ast)(?![A-Za-z])"), "*"),
+    (re.compile(r"\\div(?![A-Za-z])"), "/"),
+    (re.compile(r"\\(?:leq?|leqslant)(?![A-Za-z])"), "<="),
+    (re.compile(r"\\(?:geq?|geqslant)(?![A-Za-z])"), ">="),
+    (re.compile(r"\\(?:neq?|not\s*=)(?![A-Za-z])|\\not\s*="), "!="),
+    (re.compile(r"\\lt(?![A-Za-z])"), "<"),
+    (re.compile(r"\\gt(?![A-Za-z])"), ">"),
+    (re.compile(r"\\(?:approx|simeq|doteq)(?![A-Za-z])"), r"\\approx "),
+    (re.compile(r"\\(?:lvert|rvert|vert|mid)(?![A-Za-z])"), "|"),
+    (re.compile(r"\\(?:lbrace)(?![A-Za-z])"), r"\\{"),
+    (re.compile(r"\\(?:rbrace)(?![A-Za-z])"), r"\\}"),
+    (re.compile(r"\\(?:lbrack)(?![A-Za-z])"), "["),
+    (re.compile(r"\\(?:rbrack)(?![A-Za-z])"), "]"),
+    (re.compile(r"\\(?:varnothing)(?![A-Za-z])"), r"\\emptyset "),
+    (re.compile(r"\\mathbb\s*\{?\s*([RZNQC])\s*\}?"), r"\\\1 "),
+    (re.compile(r"\\var(theta|phi|epsilon|rho)(?![A-Za-z])"), r"\\\1"),
+    (re.compile(r"\\backslash(?![A-Za-z])"), r"\\setminus "),
+    (re.compile(r"\\(?:l?dots|cdots)(?![A-Za-z])|\.\.\.+"), r"\\ldots "),
+    (re.compile(r"\\euro?(?![A-Za-z])(?:\{\})?"), "€"),
+    (re.compile(r"\\pounds?(?![A-Za-z])(?:\{\})?"), "£"),
+)
+ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{(?:aligned|align|equation|gather|split)\*?\}")
+ALIGNED = re.compile(r"(?:⏎\s*)?&\s*=")
+ESCAPED = re.compile(
+    r"\\\\(?=(?:d?frac|sqrt|left|right|text|mathrm|pi|infty|boxed|cdot|times|leq?|geq?|pm|cup|in|circ"
+    r"|theta|alpha|beta|ln|log|sin|cos|tan|begin|end)(?![a-z]))"
+)
+ROWS = re.compile(r"\\\\(?:\s*\[-?[\d.]+[a-z]*\])?")
+TIMES = re.compile(r"(?<=[\d)])\s*[xX]\s*(?=[\d(¤$])")
+OVER = re.compile(r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}")
+NOON = re.compile(r"(?<=\d)\s*([ap])\.?\s?m\b\.?", re.I)
+REMARK = re.compile(r"(?<=[\d}\s])\s*\(\s*[A-Za-z][a-z ]{2,}\)\s*$")
+SPACED_THOUSANDS = re.compile(
+    r"(?<![\d.,/^_{] )(?<![\d.,/^_])\b\d{1,3}(?: \d{3})+(?![\d.]*[\d/])(?! ?/)"
+)
+SUPERSCRIPT = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
+SUBSCRIPT = re.compile(r"[₀₁₂₃₄₅₆₇₈₉]+")
+BOLD = re.compile(r"\*\*(?!\s*-?\d)|(?<=\w)\*\*$|^\*\*|__|`")
+DELIMITED = re.compile(r"\$\$?([^$]*)\$\$?")
+
+
+def tidy(text: str) -> str:
+    """`text` with LaTeX layout gone, Unicode signs as ASCII or LaTeX, and units as plain words."""
+    if not text.isascii():
+        text = SUPERSCRIPT.sub(lambda m: "^{" + m[0].translate(SUPERSCRIPTS) + "}", text)
+        text = SUBSCRIPT.sub(lambda m: "_{" + m[0].translate(SUBSCRIPTS) + "}", text)
+        text = text.translate(CHARACTERS)
+    if "\\\\" in text:
+        text = ROWS.sub(" ⏎ ", text if r"\begin" in text else ESCAPED.sub(r"\\", text))
+    if "&" in text or r"\begin" in text:
+        text = ALIGNED.sub(" = ", ENVIRONMENT.sub(" ", text))
+    if "\\" in text or "~" in text or ".." in text or "°" in text or "{" in text:
+        text = OVER.sub(r"\\frac{\1}{\2}", text)
+        for pattern, replacement in SYNONYMS:
+            text = pattern.sub(replacement, text)
+        for _ in range(4):
+            text, count = WRAPPERS.subn(r" \1 ", text)
+            if not count:
+                break
+    if "$" in text:
+        text = _dollars(text)
+    text = TIMES.sub(" * ", text)
+    if "m" in text:
+        text = NOON.sub(r" \1m", text)
+    if text.rstrip().endswith(")"):
+        text = REMARK.sub("", text)
+    text = (
+        text.replace("**", " ")
+        if text.startswith("**") and text.rstrip(" .").endswith("**")
+        else text
+    )
+    if " " in text:
+        text = SPACED_THOUSANDS.sub(lambda m: m[0].replace(" ", ""), text)
+    return strip(text)
+
+
+def _dollars(text: str) -> str:
+    """Delimiters go, a sign before a number stays, as ¤."""
+    if text.count("$") % 2 == 0 and not re.fullmatch(
+        r"\s*\$[\d.,]+\s*(?:,|and|or)\s*\$[\d.,]+\s*", text
+    ):
+        text = DELIMITED.sub(r" \1 ", text)
+    return text.replace("$", "¤")
+
+
+def strip(text: str) -> str:
+    """Without blanks and closing punctuation around."""
+    text = text.strip().strip("`").lstrip("#→: ").strip()
+    while text and text[-1] in ".;,:?\\":
+        text = text[:-1].rstrip()
+    return text
