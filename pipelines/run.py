@@ -18,6 +18,7 @@ from pipelines.recipe import Recipe, stage_id, training_sets
 from pipelines.run_folder import RunFolder
 from pipelines.samplers import has_training
 from pipelines.stages import Job, Node, curate, evaluate, generate, train
+from students.errors import DataError, ModelError
 from verifiers import base
 from verifiers.base import VerifierError
 from verifiers.pool import VerdictPool
@@ -125,6 +126,13 @@ def check(recipe: Recipe, parts: Sequence[str]) -> None:
     torch = (local and "generate" in parts) or (recipe.stages and "train" in parts)
     if torch and not has_training():
         raise UsageError("local models need torch: pip install 'distill-factory[train]'")
+    wanted = [recipe.teacher.model if local and recipe.teacher and "generate" in parts else None]
+    if recipe.student is not None and recipe.stages and "train" in parts:
+        wanted.append(recipe.student.model)
+    for model in filter(None, wanted):
+        from students.models import check as check_model
+
+        check_model(model)
 
 
 @contextmanager
@@ -135,6 +143,8 @@ def users_mistakes() -> Any:
     except GeneratorError as error:
         raise UsageError(str(error)) from error
     except VerifierError as error:
+        raise UsageError(str(error)) from error
+    except ModelError as error:
         raise UsageError(str(error)) from error
 
 
@@ -181,7 +191,7 @@ def _do(job: Job, node: Node, prints: dict[str, str]) -> None:
     start = time.monotonic()
     try:
         counts = node.run(job)
-    except _student_errors() as error:
+    except DataError as error:
         raise PipelineError(str(error)) from error
     seconds = time.monotonic() - start
     folder.write_recipe()
@@ -201,13 +211,6 @@ def _forget_unfinished(job: Job, node: Node, fingerprint: str) -> None:
         shutil.rmtree(partial_run)
     partial_run.mkdir(parents=True, exist_ok=True)
     mark.write_text(fingerprint)
-
-
-def _student_errors() -> type[Exception]:
-    """The student package's errors, without importing torch where nothing was trained."""
-    from students.errors import StudentError
-
-    return StudentError
 
 
 def _finish(job: Job, plan: Sequence[Node]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
+from transformers.utils import logging
 
 from students.batches.attention import NAME as ATTENTION
 from students.config import Lora, Scratch, StudentConfig
@@ -101,6 +102,14 @@ def load(name: str | Path, dtype: str = "auto") -> tuple[Any, PreTrainedTokenize
     return model, load_tokenizer(str(name))
 
 
+def check(name: str) -> None:
+    """Raise ModelError where there is no model of that name, without loading its weights."""
+    try:
+        AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"no model at {name!r}: {_first_line(error)}") from error
+
+
 def start(config: StudentConfig, seed: int) -> tuple[Any, PreTrainedTokenizerBase]:
     """The student before any training."""
     if config.scratch is not None:
@@ -166,3 +175,4 @@ def _first_line(error: Exception) -> str:
 
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+logging.disable_progress_bar()

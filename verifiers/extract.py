@@ -63,6 +63,7 @@ DENIAL = re.compile(r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch
 STOP = re.compile(r"<\|[a-z_]+\|>|</s>")
 REFUSAL = re.compile(r"\W*(?:i|we|sorry|unfortunately|unknown|unsure|no idea)\b", re.I)
 LIMIT = 400_000
+PHRASE_WORDS = ("ans", "option", "choice")
 CLAUSE = 2000
 MATCHES = 100
 WHOLE = 4_000
@@ -134,7 +135,8 @@ def _marks(text: str) -> list[_Mark]:
         if match[2].strip() and free(match.start()):
             how = "marker ####" if match[1] == "####" else "marker A:"
             marks.append(_Mark(match.start(), match.end(2), match[2].strip(), how, True))
-    for match in _last(PHRASE, text):
+    lowered = text.lower()
+    for match in _last(PHRASE, text) if any(word in lowered for word in PHRASE_WORDS) else ():
         rest = text[match.end() : match.end() + CLAUSE]
         clause = prose.clause(rest)
         if clause and free(match.start()) and not _negated(clause):

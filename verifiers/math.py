@@ -18,7 +18,10 @@ from verifiers.maths.vocabulary import WORDY
 from verifiers.prose import result
 from verifiers.records import Problem, Verdict
 
-PERCENT = re.compile(r"\bpercent(?:age)?\b|%", re.I)
+PERCENT = re.compile(
+    r"\b(?:what|which|how many|as an?|in|find the|calculate the|by what)\s+(?:\w+\s+){0,2}percent",
+    re.I,
+)
 SHOWN = 500
 
 
@@ -62,9 +65,8 @@ class Math:
         found = extract(text, _reads)
         if found is None:
             return Verdict(status="wrong", reason="no_answer")
-        percent = PERCENT.search(problem.text) is not None
         try:
-            same, engine = _compare(gold, found, percent)
+            same, engine = _compare(gold, found, problem)
         except TooHard as error:
             return Verdict(
                 status="undecided", reason="timeout", detail=str(error),
@@ -127,11 +129,18 @@ def _reads(text: str) -> bool:
         return True
 
 
-def _compare(gold: _Gold, found: Found, percent: bool) -> tuple[bool, str]:
+def _asks_percent(problem: Problem) -> bool:
+    """Whether the question is about a percentage, so that 50 means 50%."""
+    return PERCENT.search(problem.text) is not None
+
+
+def _compare(gold: _Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     """Whether the answer is right, and by what means that was decided."""
     plain = rational.read(found.text)
-    if plain is not None and gold.plain is not None and (not percent or plain[1] == gold.plain[1]):
-        return plain[0] == gold.plain[0], "rational"
+    if plain is not None and gold.plain is not None:
+        same = plain[0] == gold.plain[0]
+        if same or plain[1] == gold.plain[1] or not _asks_percent(problem):
+            return same, "rational"
     from verifiers.maths.compare import equal
     from verifiers.maths.tidy import tidy
 
@@ -139,7 +148,7 @@ def _compare(gold: _Gold, found: Found, percent: bool) -> tuple[bool, str]:
     if found.clause and node.op in WORDY and re.search(r"\d", found.text):
         told = result(found.text, _reads)
         if told and told != found.text:
-            return _compare(gold, found._replace(text=told, clause=False), percent)
+            return _compare(gold, found._replace(text=told, clause=False), problem)
     if node.op != "false" and tidy(found.text) == tidy(gold.text):
         return True, "text"
     if gold.hard:
@@ -149,6 +158,7 @@ def _compare(gold: _Gold, found: Found, percent: bool) -> tuple[bool, str]:
         from verifiers.maths import fallback
 
         return fallback.equal(gold.text, found.text), "math-verify"
+    percent = _asks_percent(problem)
     engine = "text" if mine.op in ("words", "choice") else "symbolic"
     if equal(mine, node, percent):
         return True, engine

@@ -103,7 +103,9 @@ def _problems(
     for key, column in (("prompt", source.prompt), ("answer", source.answer)):
         if key not in ever:
             have = ", ".join(sorted(columns - {"bad_row"})) or "no rows"
-            raise SourceError(f"{source.path}: no row has column {column!r} for {key} (columns: {have})")
+            raise SourceError(
+                f"{source.path}: no row has column {column!r} for {key} (columns: {have})"
+            )
     if judges and not judges & known:
         load(min(judges))
     yield from late
@@ -160,6 +162,7 @@ def hold_out(
     The choice depends on the problems and the seed, not on their order. Raises SourceError where
     nothing would be left to ask.
     """
+
     def family(problem: Problem) -> str:
         return str(problem.meta.get("family") or problem.source)
 

@@ -51,7 +51,7 @@ def refusal(path, *overrides):
         ("{n: 10}", "{n: 0}", "recipe.yaml:12: evaluate.heldout.n: Input should be greater than 0"),
         ("heads: 2", "heads: 4", "hidden_size / heads must be 32 or 64"),
         ("backend: local, model: embedded", "backend: openai, model: x", "recipe.yaml:2: teacher: backend openai needs base_url"),
-        ("name: tiny", "name: [", "recipe.yaml:2: not YAML"),
+        ("name: tiny", "name: [", "recipe.yaml:3: not YAML: expected"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named_with_line_and_key(write, old, new, message):

@@ -185,7 +185,7 @@ def test_an_empty_training_set_says_which_filter_took_what(finished, tmp_path):
     [
         (["--set", "questions.0.verifier=maths"], "did you mean 'math'"),
         (["--set", "questions.0.dataset=chain_sums"], "chain_sums"),
-        (["--set", "questions.0.prompt={metadata[nope]}"], "no '{metadata[nope]}' in its items"),
+        (["--set", "questions.0.prompt='{metadata[nope]}'"], "no '{metadata[nope]}' in its items"),
         (["--set", "questions=[{from: jsonl, path: nowhere.jsonl}]"], "no such file"),
         (["--set", "teacher.model=/nowhere/model"], "no model at '/nowhere/model'"),
         (["--set", "evaluate.heldout.n=1000"], "cannot hold out 1000 of 150 problems"),

@@ -122,6 +122,7 @@ PATHOLOGICAL = {
     "roots": r"\sqrt{" * 200 + "2" + "}" * 200,
     "signs": "-" * 500 + "1",
     "digits": "9" * 30_000,
+    "exponent": "1e3456789",
     "set": ",".join(map(str, range(5000))),
     "braces": r"\{" + ",".join(map(str, range(2000))) + r"\}",
     "matrix": r"\begin{pmatrix}" + r"\\".join(["&".join(["1"] * 60)] * 60) + r"\end{pmatrix}",

@@ -18,29 +18,35 @@ PLAIN = re.compile(
 )
 
 
-def read(text: str) -> tuple[Fraction, bool] | None:
+def read(text: str) -> tuple[Fraction | int, bool] | None:
     """The rational that `text` is, and whether it is a percentage; None for anything else."""
     if len(text) > DIGITS:
         return None
     match = PLAIN.fullmatch(text)
     if match is None:
         return None
-    top, bottom, whole = match["top"] or match["a"], match["bottom"] or match["b"], match["whole"]
-    if top:
+    whole, over = match["whole"], match["over"]
+    value: Fraction | int
+    if whole and not match["decimals"]:
+        value = int(whole.replace("{,}", "").replace(",", ""))
+        if over:
+            if not int(over):
+                return None
+            value = Fraction(value, int(over))
+    elif whole or match["bare"]:
+        if over:
+            return None
+        value = Fraction((whole or "").replace("{,}", "").replace(",", "") + _decimals(match))
+    else:
+        top, bottom = match["top"] or match["a"], match["bottom"] or match["b"]
         if not int(bottom):
             return None
         value = Fraction(int(top), int(bottom))
-    elif whole:
-        value = Fraction(whole.replace("{,}", "").replace(",", "") + (match["decimals"] or ""))
-        if match["over"]:
-            if match["decimals"] or not int(match["over"]):
-                return None
-            value /= int(match["over"])
-    else:
-        value = Fraction(match["bare"])
-    if match["sign"] == "-":
-        value = -value
-    if match["late"]:
+    if (match["sign"] == "-") != bool(match["late"]):
         value = -value
     percent = bool(match["percent"])
-    return (value / 100 if percent else value), percent
+    return (Fraction(value, 100) if percent else value), percent
+
+
+def _decimals(match: re.Match[str]) -> str:
+    return match["decimals"] or match["bare"] or ""

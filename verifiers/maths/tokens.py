@@ -51,7 +51,8 @@ def tokenize(text: str, thousands: bool | None = None) -> list[Token]:
     for match in (GROUPED if thousands else TOKEN).finditer(text):
         kind, value = str(match.lastgroup), match[0]
         if kind == "num":
-            if len(value) > DIGITS:
+            exponent = value.lower().partition("e")[2]
+            if len(value) > DIGITS or abs(int(exponent or 0)) > DIGITS:
                 raise TooHard("a number is too long")
             value = value.replace(",", "")
         tokens.append(Token(kind, value, match.start() > last))
