@@ -52,6 +52,8 @@ class RunFolder:
         self._lock.write(str(os.getpid()))
         self._lock.flush()
         self.manifest = _read_manifest(path) or {"name": recipe.name, "stages": {}}
+        if known is None:
+            self.write_recipe()
 
     def close(self, discard: bool = False) -> None:
         """Give the lock back; `discard` removes a folder in which nothing was finished."""
@@ -192,8 +194,9 @@ def _name_in(path: Path) -> str | None:
     try:
         data = yaml.safe_load((path / "recipe.yaml").read_text())
     except FileNotFoundError:
-        strangers = [p.name for p in path.iterdir()] if path.is_dir() else []
-        if set(strangers) - {".lock", "store.sqlite", "store.sqlite-wal", "store.sqlite-shm"}:
+        if path.is_dir() and any(
+            p.name not in (".lock", ".recipe.yaml.tmp") for p in path.iterdir()
+        ):
             raise UsageError(f"{path} is not empty and not a run folder") from None
         return None
     return data.get("name") if isinstance(data, dict) else None

@@ -15,6 +15,7 @@ from tests.pipelines.recipe_text import TINY
 
 pytestmark = pytest.mark.slow
 KILLS = 20
+STEPS = 800
 COMMAND = [sys.executable, "-c", "from pipelines.cli import main; main()", "run"]
 
 
@@ -46,7 +47,11 @@ def tables(run):
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kill")
     recipe = folder / "tiny.yaml"
-    recipe.write_text(TINY.replace("n: 150", "n: 600").replace("max_steps: 60", "max_steps: 300"))
+    recipe.write_text(
+        TINY.replace("n: 150", "n: 1500")
+        .replace("heldout: {n: 30}", "heldout: {n: 300}")
+        .replace("epochs: 20, max_steps: 60", f"epochs: 50, max_steps: {STEPS}")
+    )
     assert start(recipe, folder / "whole").wait() == 0
     return recipe, folder / "whole"
 
@@ -56,30 +61,27 @@ def test_twenty_kills_across_all_stages(undisturbed, tmp_path):
     run = tmp_path / "run"
     stages = json.loads((whole / "manifest.json").read_text())["stages"]
     rng = random.Random(os.environ.get("PYTEST_SEED", "0"))
-    names = [
-        *stages,
-        *rng.choices([n for n in stages if stages[n]["seconds"] > 0.5], k=KILLS - len(stages)),
-    ]
-    moments = sorted((list(stages).index(name), rng.random()) for name in names)
-    kills = 0
-    for index, fraction in moments:
-        name = list(stages)[index]
+    long = [name for name in stages if stages[name]["seconds"] > 2]
+    planned = sorted([*stages, *rng.choices(long, k=KILLS - len(stages))], key=list(stages).index)
+    kills = []
+    for name in planned:
         before = len(started(run))
         process = start(recipe, run)
         while process.poll() is None and name not in started(run)[before:]:
             time.sleep(0.01)
-        time.sleep(fraction * stages[name]["seconds"])
+        share = 2 * rng.random() / (1 + planned.count(name))
+        time.sleep(share * stages[name]["seconds"])
         if process.poll() is None:
-            kills += 1
-        os.killpg(process.pid, signal.SIGKILL)
+            kills.append(name)
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    assert kills >= KILLS * 3 // 4
+    assert len(kills) >= KILLS * 3 // 4, kills
     assert start(recipe, run).wait() == 0
     assert tables(run) == tables(whole)
     ours, theirs = (f / "students" / "sft" / "model.safetensors" for f in (run, whole))
     assert ours.read_bytes() == theirs.read_bytes()
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert steps == list(range(1, 301))
+    assert steps == list(range(1, STEPS + 1))
     assert json.loads((run / "evaluation.json").read_text()) == json.loads(
         (whole / "evaluation.json").read_text()
     )
