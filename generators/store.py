@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS verdicts (
 """
 COLUMNS = "request_key, body, checksum"
 LOOK_UP = 500
+COMMIT_PAUSE = 0.001
 COMMIT_AFTER = 0.02
 COMMIT_MOST = 256
 
@@ -164,8 +165,8 @@ class Stored:
         coming = asyncio.ensure_future(anext(completions, None))
         try:
             while True:
-                wait = max(0.0, due - time.monotonic()) if served and fresh else None
-                await asyncio.wait([coming], timeout=wait)
+                await asyncio.wait([coming], timeout=COMMIT_PAUSE if served and fresh else None)
+                paused = not coming.done()
                 if coming.done():
                     try:
                         completion = coming.result()
@@ -179,7 +180,7 @@ class Stored:
                     fresh.append(completion)
                     coming = asyncio.ensure_future(anext(completions, None))
                 full = len(fresh) >= (COMMIT_MOST if served else self.batch)
-                if full or (served and time.monotonic() >= due):
+                if full or (served and (paused or time.monotonic() >= due)):
                     yield fresh
                     fresh = []
         finally:

@@ -1,5 +1,6 @@
 """kill -9 at any moment costs nothing: the same data, the same student, nothing asked again."""
 
+import asyncio
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.pipelines.recipe_text import TINY
+from tests.servers.teacher import TeacherServer
 
 pytestmark = pytest.mark.slow
 KILLS = 20
@@ -85,3 +87,45 @@ def test_twenty_kills_across_all_stages(undisturbed, tmp_path):
     assert json.loads((run / "evaluation.json").read_text()) == json.loads(
         (whole / "evaluation.json").read_text()
     )
+
+
+SERVED = """\
+name: served
+teacher: {{backend: openai, base_url: "{url}", model: m, max_in_flight: 8}}
+questions: [{{from: reasoning_gym, dataset: chain_sum, n: 400}}]
+chains: {{samples: 2}}
+"""
+
+
+def test_a_killed_generation_pays_only_for_what_was_in_flight(tmp_path):
+    rng = random.Random(0)
+    recipe, kills, wanted = tmp_path / "served.yaml", 0, 800
+
+    async def generate():
+        async with TeacherServer(latency=0.02, message=lambda body: {"content": "A: 1"}) as server:
+            recipe.write_text(SERVED.format(url=server.base_url))
+            whole = await asyncio.to_thread(start(recipe, tmp_path / "whole").wait)
+            assert whole == 0
+            assert server.requests == wanted
+            return await interrupted(server)
+
+    async def interrupted(server):
+        nonlocal kills
+        before = server.requests
+        for _ in range(5):
+            process = start(recipe, tmp_path / "run")
+            goal = server.requests + rng.randrange(20, 150)
+            while process.poll() is None and server.requests < goal:
+                await asyncio.sleep(0.005)
+            if process.poll() is None:
+                kills += 1
+                os.killpg(process.pid, signal.SIGKILL)
+            await asyncio.to_thread(process.wait)
+        last = await asyncio.to_thread(start(recipe, tmp_path / "run").wait)
+        assert last == 0
+        return server.requests - before
+
+    asked = asyncio.run(generate())
+    assert kills >= 4
+    assert wanted <= asked <= wanted + kills * (8 + 2)
+    assert tables(tmp_path / "run") == tables(tmp_path / "whole")
