@@ -67,7 +67,9 @@ class Training(Section):
     """The training set that the stage reads."""
 
     id: str | None = Field(None, description="Name of the stage where a kind repeats.")
-    epochs: float = Field(1, gt=0, description="Passes over the rows.")
+    epochs: float | None = Field(
+        None, gt=0, description="Passes over the rows; 1 where neither this nor max_steps is given."
+    )
     max_steps: int | None = Field(None, gt=0, description="Stop after so many optimizer steps.")
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
     schedule: Literal["cosine", "linear", "constant"] = Field(

@@ -58,7 +58,9 @@ def from_rows(
         documents = encode_chats(tokenizer, [as_chat(row) for row in rows], stage.max_length)
         units = [(document,) for document in documents]
     source = FileSource(units, stage.tokens_per_step, seed)
-    return Plan(objective, source, _limited(stage, source.steps(stage.epochs)))
+    if stage.epochs is None and stage.max_steps is not None:
+        return Plan(objective, source, stage.max_steps)
+    return Plan(objective, source, _limited(stage, source.steps(stage.epochs or 1)))
 
 
 def from_rollouts(
