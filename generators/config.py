@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
-    """Base of all sections: unknown keys are refused."""
+    """Base of all sections: unknown keys are refused, and numbers that are not finite."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Sampling(Section):
@@ -108,8 +108,21 @@ class ReasoningGymSource(Rows):
     gold: Literal["given", "computed", "tests"] = "computed"
 
 
+class EvolveSource(Rows):
+    """Questions that the teacher writes: harder ones than those of the sources before it."""
+
+    source: Literal["evolve"] = Field(alias="from")
+    n: int = Field(1000, gt=0, description="How many questions the teacher is asked to write.")
+    prompt: str = Field(
+        "Write a problem that is harder than this one, and nothing else:\n\n{prompt}",
+        description="How it is asked; {prompt} is the parent's prompt.",
+    )
+    sampling: Sampling | None = Field(None, description="Instead of the teacher's sampling.")
+    gold: Literal["given", "computed", "tests"] = "computed"
+
+
 QuestionSource = Annotated[
-    JsonlSource | DatasetSource | ReasoningGymSource, Field(discriminator="source")
+    JsonlSource | DatasetSource | ReasoningGymSource | EvolveSource, Field(discriminator="source")
 ]
 
 

@@ -3,77 +3,161 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
 from generators.errors import SourceError
+from verifiers.records import Message, canonical_json
+
+DEPTH = 100
+FIELD = re.compile(r"[^.\[\]]+(\.(?!__)[^.\[\]]+|\[[^\[\]]+\])*")
+KEY = re.compile(r"\[([^\[\]]+)\]|([^.\[\]]+)")
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of a JSONL or Parquet file (or a folder of Parquet files), one at a time.
 
     A line that is not a JSON object is the row `{"bad_row": reason}`. Raises SourceError where
-    the file is missing or empty of rows.
+    the file is missing or no Parquet file.
     """
     if not path.exists():
         raise SourceError(f"no such file: {path}")
     if path.suffix == ".parquet" or path.is_dir():
-        import pyarrow.dataset
-
-        for batch in pyarrow.dataset.dataset(path, format="parquet").to_batches():
-            yield from batch.to_pylist()
+        yield from _parquet(path)
         return
-    with path.open(encoding="utf-8", errors="replace") as lines:
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield parse(line, number)
 
 
+def _parquet(path: Path) -> Iterator[dict[str, Any]]:
+    import pyarrow.dataset
+
+    try:
+        for batch in pyarrow.dataset.dataset(path, format="parquet").to_batches():
+            yield from batch.to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise SourceError(f"{path} cannot be read as Parquet: {error}") from error
+
+
 def parse(line: str, number: int) -> dict[str, Any]:
     """One JSONL line as a row; `{"bad_row": reason}` where it is none."""
     try:
-        row = json.loads(line)
+        row = clean(json.loads(line))
+    except RecursionError:
+        return {"bad_row": f"line {number} is nested too deeply"}
     except ValueError as error:
         return {"bad_row": f"line {number} is not JSON: {error}"}
     if not isinstance(row, dict):
         return {"bad_row": f"line {number} is not a JSON object"}
-    return clean(row)
+    return row
 
 
-def clean(value: Any) -> Any:
-    """`value` with lone surrogates, which no file can hold, replaced in all its texts."""
+def clean(value: Any, depth: int = DEPTH) -> Any:
+    """`value` with lone surrogates, which no file can hold, replaced in all its texts.
+
+    Raises RecursionError where it is nested more than `depth` deep.
+    """
+    if depth < 0:
+        raise RecursionError
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, list):
-        return [clean(item) for item in value]
+        return [clean(item, depth - 1) for item in value]
     if isinstance(value, dict):
-        return {clean(key): clean(item) for key, item in value.items()}
+        return {clean(key): clean(item, depth - 1) for key, item in value.items()}
+    return value
+
+
+def as_prompt(value: Any) -> str | list[Message]:
+    """`value` as a prompt: a text, a number as text, or a chat whose messages hold texts only.
+
+    Raises ValueError, which says in words what is wrong.
+    """
+    if isinstance(value, list):
+        for number, message in enumerate(value, 1):
+            if not isinstance(message, Mapping):
+                raise ValueError(f"message {number} of the prompt is not an object")
+            fields = {"content": None, **message}
+            odd = [key for key, field in fields.items() if not isinstance(field, str)]
+            if odd:
+                raise ValueError(f"{odd[0]} of message {number} of the prompt is not a text")
+        return clean(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return str(value)
+    if not isinstance(value, str):
+        raise ValueError("prompt is neither a text nor a chat")
+    return clean(value)
+
+
+def as_answer(value: Any) -> Any:
+    """`value` as a ground truth; raises ValueError, in words, where JSON cannot hold it."""
+    try:
+        value = clean(value)
+        canonical_json(value)
+    except RecursionError:
+        raise ValueError("answer is nested too deeply") from None
+    except ValueError:
+        raise ValueError("answer holds NaN or Infinity") from None
+    except TypeError as error:
+        raise ValueError(f"answer is not JSON: {error}") from None
     return value
 
 
 class Column:
-    """A value of a row: the name of a column, dotted where nested, or a `{template}` over it."""
+    """A value of a row: the name of a column, dotted where nested, or a `{template}` over it.
+
+    A template's fields are names, with dots between plain keys or `[keys]` of objects and lists.
+    Raises SourceError where the template is not one, or asks for more than such a field.
+    """
 
     def __init__(self, text: str):
         self.text = text
-        fields = [field for _, field, _, _ in Formatter().parse(text) if field is not None]
-        self.names = [field.split("[")[0].split(".")[0] for field in fields] or [text]
-        self._template = bool(fields)
+        try:
+            parts = list(Formatter().parse(text))
+        except ValueError as error:
+            raise SourceError(f"{text!r} is no valid template: {error}") from error
+        self._parts: list[tuple[str, str | None]] = []
+        for literal, field, spec, conversion in parts:
+            if field is not None and (spec or conversion or not FIELD.fullmatch(field)):
+                raise SourceError(
+                    f"a field of template {text!r} is not allowed: "
+                    "only names, dots between plain keys and [keys] are"
+                )
+            self._parts.append((literal, field))
+        self._template = any(field is not None for _, field in self._parts)
 
     def of(self, row: Mapping[str, Any]) -> Any:
         """The value in `row`; None where a column is absent."""
-        if self._template:
-            try:
-                return self.text.format_map(row)
-            except (KeyError, IndexError, AttributeError, TypeError, ValueError):
-                return None
-        if self.text in row:
-            return row[self.text]
-        value: Any = row
-        for part in self.text.split("."):
-            if not isinstance(value, Mapping) or part not in value:
-                return None
-            value = value[part]
-        return value
+        if not self._template:
+            return _find(row, self.text, self.text.split("."))
+        said = []
+        for literal, field in self._parts:
+            said.append(literal)
+            if field is not None:
+                keys = [bracketed or plain for bracketed, plain in KEY.findall(field)]
+                value = _find(row, field, keys)
+                if value is None:
+                    return None
+                said.append(str(value))
+        return "".join(said)
+
+
+def _find(row: Mapping[str, Any], name: str, keys: list[str]) -> Any:
+    """The value of column `name`, else the one that `keys` lead to; None where there is none."""
+    if name in row:
+        return row[name]
+    value: Any = row
+    for key in keys:
+        if isinstance(value, Mapping):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value

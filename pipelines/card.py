@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from pipelines.run_folder import RunFolder
+from pipelines.run_folder import RunFolder, parquet_errors
 
 ABOUT = {
     "problems": "every problem that was asked, with its ground truth",
@@ -59,5 +59,6 @@ def _what(folder: RunFolder) -> str:
 def _rows(folder: RunFolder, config: str) -> int:
     import pyarrow.parquet as pq
 
-    files = (folder.path / "data" / config).glob("*.parquet")
-    return sum(pq.read_metadata(file).num_rows for file in files)
+    path = folder.path / "data" / config
+    with parquet_errors(path):
+        return sum(pq.read_metadata(file).num_rows for file in path.glob("*.parquet"))

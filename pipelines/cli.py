@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ app = App(
     help="From a teacher's question to a student whose gain is measured.",
     help_format="plaintext",
     version_flags=[],
+    suppress_keyboard_interrupt=False,
 )
 verifiers_app = App(name="verifiers", help="The verifiers that are installed.")
 app.command(verifiers_app)
@@ -168,6 +170,11 @@ def main(argv: list[str] | None = None) -> None:
         _fail(str(error), error.status)
     except KeyboardInterrupt:
         _fail("interrupted; the same command goes on from here", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except (OSError, sqlite3.DatabaseError) as error:
+        _fail(str(error), 1)
 
 
 def _fail(message: str, status: int) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from pipelines import run as running
+from pipelines.graph import fingerprints, nodes
 from pipelines.recipe import Recipe
+from pipelines.run_folder import read_manifest
 
 BYTES_PER_CHAIN = 1500
 
@@ -16,9 +17,10 @@ def plan(recipe: Recipe, folder: Path) -> dict[str, Any]:
     """Stages with whether they are done, requests, most tokens and disk. Writes nothing."""
     with running.users_mistakes():
         running.check(recipe, running.PARTS if recipe.stages else ("generate", "curate"))
-        nodes = running.nodes(recipe)
-        prints = running.fingerprints(recipe, nodes)
-    done = _done(folder)
+        stages = nodes(recipe)
+        prints = fingerprints(recipe, stages)
+    finished = (read_manifest(folder) or {"stages": {}})["stages"]
+    done = {name: entry["fingerprint"] for name, entry in finished.items()}
     problems = sum(source.n or 0 for source in recipe.questions)
     open_ended = any(source.n is None for source in recipe.questions)
     held = recipe.evaluate.heldout.n if recipe.evaluate else 0
@@ -28,7 +30,8 @@ def plan(recipe: Recipe, folder: Path) -> dict[str, Any]:
         "name": recipe.name,
         "run": str(folder),
         "stages": [
-            {"stage": node.name, "done": done.get(node.name) == prints[node.name]} for node in nodes
+            {"stage": node.name, "done": done.get(node.name) == prints[node.name]}
+            for node in stages
         ],
         "problems": problems,
         "problems_are": "known when the files are read" if open_ended else "as asked for",
@@ -53,11 +56,3 @@ def text(result: dict[str, Any]) -> str:
     else:
         lines.append("problems and requests: known when the question files are read")
     return "\n".join(lines)
-
-
-def _done(folder: Path) -> dict[str, str]:
-    try:
-        stages = json.loads((folder / "manifest.json").read_text())["stages"]
-    except FileNotFoundError:
-        return {}
-    return {name: entry["fingerprint"] for name, entry in stages.items()}

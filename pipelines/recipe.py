@@ -48,6 +48,34 @@ ELSEWHERE = {
 }
 
 
+class RecipeLoader(yaml.SafeLoader):
+    """YAML as YAML 1.2 reads it: only true and false are booleans, so `on:` is a plain key.
+
+    A key that stands twice in one mapping is refused.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of a node."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
+RecipeLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
 class Scale(BaseModel):
     """Where the work runs."""
 
@@ -63,7 +91,7 @@ class Recipe(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the run.")
     description: str = Field("", description="What it is for, for the dataset card.")
     warnings: list[str] = Field([], description="What users of the data must know, for the card.")
-    seed: int = Field(0, ge=0, description="Feeds every random generator.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Feeds every random generator.")
     teacher: TeacherConfig | None = Field(None, description="Who writes the chains.")
     questions: list[QuestionSource] = Field([], description="Where problems come from.")
     chains: ChainsConfig = Field(default_factory=ChainsConfig, description="How chains are drawn.")
@@ -136,8 +164,8 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     path = find(name)
     try:
         text = path.read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
-        tree: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.load(text, Loader=RecipeLoader)
+        tree: Any = yaml.compose(text, Loader=RecipeLoader)
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -156,9 +184,10 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
 def dump(recipe: Recipe) -> str:
     """The resolved recipe as YAML."""
-    return yaml.safe_dump(
-        recipe.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True
-    )
+    data = recipe.model_dump(mode="json", by_alias=True)
+    if data["teacher"] and data["teacher"]["model"] == str(EMBEDDED):
+        data["teacher"]["model"] = "embedded"
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 
 def _override(data: dict[str, Any], text: str) -> None:
@@ -167,7 +196,7 @@ def _override(data: dict[str, Any], text: str) -> None:
     if not equals or not key:
         raise UsageError(f"--set {text}: write key=value, such as stages.sft.learning_rate=0.001")
     try:
-        parsed = yaml.safe_load(value)
+        parsed = yaml.load(value, Loader=RecipeLoader)
     except yaml.YAMLError as error:
         raise UsageError(f"--set {text}: {value!r} is not YAML") from error
     here: Any = data

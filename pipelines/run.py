@@ -6,133 +6,62 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from generators.errors import GeneratorError
+from generators.teachers.errors import TeacherError
+from pipelines import samplers
 from pipelines.card import write_card
 from pipelines.errors import PipelineError, UsageError
+from pipelines.graph import check_verifiers, fingerprints, measured_stages, nodes
 from pipelines.progress import Progress
-from pipelines.recipe import Recipe, stage_id, training_sets
+from pipelines.recipe import Recipe
 from pipelines.run_folder import RunFolder
-from pipelines.samplers import has_training
-from pipelines.stages import Job, Node, curate, evaluate, generate, train
+from pipelines.stages import Job, Node, evaluate
 from students.errors import DataError, ModelError
-from verifiers import base
 from verifiers.base import VerifierError
-from verifiers.pool import VerdictPool
-from verifiers.records import content_id
 
 PARTS = ("generate", "curate", "train", "evaluate")
-
-
-def nodes(recipe: Recipe) -> list[Node]:
-    """The stages of a run in their order."""
-    config = recipe.model_dump(mode="json")
-    heldout = (config["evaluate"] or {}).get("heldout")
-    found = [
-        Node("questions", "generate", [config["questions"], heldout, recipe.seed], [],
-             generate.ask, generate.QUESTIONS_VERSION),
-        Node("chains", "generate", [config["teacher"], config["chains"], recipe.seed],
-             ["questions"], generate.draw, generate.CHAINS_VERSION, verifiers=True),
-        Node("curate", "curate", [config["curate"], training_sets(recipe), recipe.seed],
-             ["chains", "questions"], curate.run, curate.VERSION),
-    ]  # fmt: skip
-    student = config["student"]
-    measured = measured_stages(recipe)
-
-    def measure(stage: str, subject: Any, inputs: list[str]) -> None:
-        if stage in measured:
-            what = [config["evaluate"], config["chains"]["system"], subject, recipe.seed]
-            found.append(
-                Node(f"evaluate:{stage}", "evaluate", what, ["questions", *inputs],
-                     partial(evaluate.run, stage=stage), evaluate.VERSION, verifiers=True)
-            )  # fmt: skip
-
-    measure("teacher", config["teacher"], [])
-    measure("base", student, [])
-    before: str | None = None
-    for stage, section in zip(recipe.stages, config["stages"], strict=True):
-        name = stage_id(stage)
-        inputs = ["curate", "questions"] + ([f"train:{before}"] if before else [])
-        found.append(
-            Node(f"train:{name}", "train", [section, student, recipe.seed], inputs,
-                 partial(train.run, stage=stage, before=before), train.VERSION)
-        )  # fmt: skip
-        measure(name, None, [f"train:{name}"])
-        before = name
-    return found
-
-
-def measured_stages(recipe: Recipe) -> list[str]:
-    """What is evaluated, in the order of the table: base, the stages, the teacher last."""
-    if recipe.evaluate is None:
-        return []
-    stages = ["base", *map(stage_id, recipe.stages)] if recipe.student else []
-    wanted = recipe.evaluate.teacher
-    free = recipe.teacher is not None and recipe.teacher.backend in ("local", "recorded")
-    if recipe.teacher is not None and (free if wanted is None else wanted):
-        stages.append("teacher")
-    return stages
-
-
-def fingerprints(recipe: Recipe, plan: Sequence[Node]) -> dict[str, str]:
-    """What each stage's output depends on, as one hash; raises UsageError for a bad verifier."""
-    versions = check_verifiers(recipe)
-    known: dict[str, str] = {}
-    for node in plan:
-        known[node.name] = content_id(
-            {
-                "version": node.version,
-                "config": node.config,
-                "verifiers": [versions, recipe.verifiers] if node.verifiers else None,
-                "inputs": {name: known[name] for name in node.inputs},
-            }
-        )
-    return known
-
-
-def check_verifiers(recipe: Recipe) -> dict[str, str]:
-    """Versions of all verifiers that the recipe names; UsageError where one is unknown."""
-    files = {s.verifier for s in recipe.questions if s.source in ("jsonl", "dataset")}
-    names = {source.verifier for source in recipe.questions} | set(recipe.verifiers)
-    names -= files - set(base.names()) - set(recipe.verifiers)
-    try:
-        return VerdictPool(workers=1, options=recipe.verifiers).require(names)
-    except VerifierError as error:
-        raise UsageError(str(error)) from error
 
 
 def check(recipe: Recipe, parts: Sequence[str]) -> None:
     """Refuse what cannot work, before anything is written or spent."""
     check_verifiers(recipe)
-    if "generate" in parts:
+    generating, training = "generate" in parts, bool(recipe.stages) and "train" in parts
+    if generating:
         if recipe.teacher is None:
             raise UsageError("the recipe has no teacher section")
         if not recipe.questions:
             raise UsageError("the recipe has no questions section")
         if recipe.teacher.backend == "openai":
-            from pipelines.samplers import teacher
-
-            teacher(recipe.teacher)
-        paths = [source.path for source in recipe.questions if source.source == "jsonl"]
-        if recipe.teacher.path is not None:
-            paths.append(recipe.teacher.path)
-        for path in paths:
-            if not Path(path).exists():
-                raise UsageError(f"no such file: {path}")
-    local = recipe.teacher is not None and recipe.teacher.backend == "local"
-    torch = (local and "generate" in parts) or (recipe.stages and "train" in parts)
-    if torch and not has_training():
+            samplers.teacher(recipe.teacher)
+    _check_files(recipe, generating)
+    local = recipe.teacher is not None and recipe.teacher.backend == "local" and generating
+    if not local and not training:
+        return
+    if not samplers.has_training():
         raise UsageError("local models need torch: pip install 'distill-factory[train]'")
-    wanted = [recipe.teacher.model if local and recipe.teacher and "generate" in parts else None]
-    if recipe.student is not None and recipe.stages and "train" in parts:
-        wanted.append(recipe.student.model)
-    for model in filter(None, wanted):
-        from students.models import check as check_model
+    from students import models
 
-        check_model(model)
+    if local and recipe.teacher is not None:
+        models.check(str(recipe.teacher.model))
+    if training and recipe.student is not None:
+        models.rehearse(recipe.student)
+
+
+def _check_files(recipe: Recipe, generating: bool) -> None:
+    against = recipe.curate.decontaminate.against if recipe.curate.decontaminate else []
+    paths = [other.path for other in against]
+    if generating:
+        paths += [source.path for source in recipe.questions if source.source == "jsonl"]
+        if recipe.teacher is not None and recipe.teacher.path is not None:
+            paths.append(recipe.teacher.path)
+    for path in paths:
+        if not Path(path).exists():
+            raise UsageError(f"no such file: {path}")
+        if Path(path).is_dir() and recipe.teacher is not None and path == recipe.teacher.path:
+            raise UsageError(f"{path} is a folder, not a file of recorded chains")
 
 
 @contextmanager
@@ -166,20 +95,21 @@ def run(
             job = Job(recipe, folder, progress or Progress())
             for node in plan:
                 if node.part in parts:
-                    _do(job, node, prints)
+                    _do(job, node, plan, prints)
             done = True
             return _finish(job, plan)
         finally:
             folder.close(discard=not done)
 
 
-def _do(job: Job, node: Node, prints: dict[str, str]) -> None:
+def _do(job: Job, node: Node, plan: Sequence[Node], prints: dict[str, str]) -> None:
     folder, progress = job.folder, job.progress
     fingerprint = prints[node.name]
-    if folder.done(node.name, fingerprint):
+    if folder.done(node.name, fingerprint, node.outputs):
         progress.note(f"{node.name}: already done")
         return
-    missing = [name for name in node.inputs if not folder.done(name, prints[name])]
+    needed = [other for other in plan if other.name in node.inputs]
+    missing = [n.name for n in needed if not folder.done(n.name, prints[n.name], n.outputs)]
     if missing:
         raise UsageError(
             f"{node.name} needs {', '.join(missing)} of this recipe, which {folder.path} does not "
@@ -191,7 +121,7 @@ def _do(job: Job, node: Node, prints: dict[str, str]) -> None:
     start = time.monotonic()
     try:
         counts = node.run(job)
-    except DataError as error:
+    except (DataError, TeacherError) as error:
         raise PipelineError(str(error)) from error
     seconds = time.monotonic() - start
     folder.write_recipe()

@@ -7,14 +7,15 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from generators.store import Store
-from pipelines.errors import UsageError
+from pipelines.errors import PipelineError, UsageError
 from pipelines.recipe import Recipe, dump
 from verifiers.records import Completion, Group, Problem, Verdict, canonical_json
 
@@ -32,8 +33,10 @@ class RunFolder:
     def __init__(self, path: Path, recipe: Recipe):
         self.path = path
         self.recipe = recipe
-        self.fresh = not path.exists()
         known = _name_in(path)
+        self.manifest = read_manifest(path) or {"name": recipe.name, "stages": {}}
+        self.fresh = known is None
+        self._made = [p for p in (path, *path.parents) if not p.exists()]
         if known is not None and known != recipe.name:
             raise UsageError(
                 f"{path} holds the run of recipe {known!r}, not of {recipe.name!r}; "
@@ -51,14 +54,16 @@ class RunFolder:
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
-        self.manifest = _read_manifest(path) or {"name": recipe.name, "stages": {}}
         if known is None:
             self.write_recipe()
 
     def close(self, discard: bool = False) -> None:
         """Give the lock back; `discard` removes a folder in which nothing was finished."""
         if discard and self.fresh and not self.manifest["stages"]:
-            shutil.rmtree(self.path)
+            for child in self.path.iterdir():
+                shutil.rmtree(child) if child.is_dir() else child.unlink()
+            for made in self._made:
+                made.rmdir()
         self._lock.close()
 
     def write_recipe(self) -> None:
@@ -70,17 +75,18 @@ class RunFolder:
         target = self.path / name
         beside = target.with_name(f".{target.name}.tmp")
         beside.write_text(text, encoding="utf-8")
-        beside.rename(target)
+        _replace(beside, target)
         return target
 
     def store(self) -> Store:
         """The store of what was paid for."""
         return Store(self.path / "store.sqlite")
 
-    def done(self, node: str, fingerprint: str) -> bool:
-        """True where `node` is finished with this fingerprint."""
+    def done(self, node: str, fingerprint: str, outputs: Sequence[str]) -> bool:
+        """True where `node` is finished with this fingerprint and its output is there."""
         entry = self.manifest["stages"].get(node)
-        return entry is not None and entry["fingerprint"] == fingerprint
+        same = entry is not None and entry["fingerprint"] == fingerprint
+        return same and all((self.path / output).exists() for output in outputs)
 
     def finish(self, node: str, fingerprint: str, seconds: float, counts: dict[str, Any]) -> None:
         """Note that `node` is done; this is what makes its output count."""
@@ -115,13 +121,15 @@ class RunFolder:
         table = pa.Table.from_pylist(list(rows)) if rows else pa.table({})
         beside = folder / f".{file}.tmp"
         pq.write_table(table, beside)
-        beside.rename(folder / f"{file}.parquet")
+        _replace(beside, folder / f"{file}.parquet")
 
     def read_table(self, config: str, file: str = "part-0") -> list[dict[str, Any]]:
         """Rows of data/<config>/<file>.parquet."""
         import pyarrow.parquet as pq
 
-        return pq.read_table(self.path / "data" / config / f"{file}.parquet").to_pylist()
+        path = self.path / "data" / config / f"{file}.parquet"
+        with parquet_errors(path):
+            return pq.read_table(path).to_pylist()
 
     def drop_table(self, config: str) -> None:
         """Remove data/<config>."""
@@ -180,11 +188,36 @@ def chain_row(completion: Completion, verdict: Verdict) -> dict[str, Any]:
     return row | {key: getattr(verdict, key) for key in VERDICT} | {"verifier": verdict.verifier}
 
 
-def _read_manifest(path: Path) -> dict[str, Any] | None:
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[None]:
+    """A damaged Parquet file as a PipelineError that names it."""
+    import pyarrow as pa
+
     try:
-        return json.loads((path / "manifest.json").read_text())
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        raise PipelineError(f"{path} is damaged; remove it and run again") from error
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """The manifest of a run folder, or None; UsageError where it is damaged."""
+    file = path / "manifest.json"
+    try:
+        manifest = json.loads(file.read_text())
+        for entry in manifest["stages"].values():
+            entry["fingerprint"], entry["counts"]
     except FileNotFoundError:
         return None
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        raise UsageError(f"{file} is damaged; remove it to have every stage checked") from error
+    return manifest
+
+
+def _replace(beside: Path, target: Path) -> None:
+    """Put a finished file in its place, so that even a power cut leaves the old or the new one."""
+    with beside.open("rb") as stream:
+        os.fsync(stream.fileno())
+    beside.rename(target)
 
 
 def _name_in(path: Path) -> str | None:
@@ -193,6 +226,8 @@ def _name_in(path: Path) -> str | None:
         raise UsageError(f"{path} is not a folder")
     try:
         data = yaml.safe_load((path / "recipe.yaml").read_text())
+    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise UsageError(f"{path / 'recipe.yaml'} is damaged") from error
     except FileNotFoundError:
         if path.is_dir() and any(
             p.name not in (".lock", ".recipe.yaml.tmp") for p in path.iterdir()

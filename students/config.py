@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Section(BaseModel):
     """Base of all sections: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Scratch(Section):
@@ -20,7 +23,9 @@ class Scratch(Section):
     hidden_size: int = Field(96, gt=0, description="Width of the residual stream.")
     layers: int = Field(3, gt=0, description="Number of decoder layers.")
     heads: int = Field(3, gt=0, description="Attention heads; hidden_size / heads is 32 or 64.")
-    kv_heads: int | None = Field(None, description="Key-value heads; as many as heads if absent.")
+    kv_heads: int | None = Field(
+        None, gt=0, description="Key-value heads; as many as heads if absent."
+    )
     intermediate_size: int = Field(256, gt=0, description="Width of the MLP.")
     context: int = Field(512, gt=0, description="Longest sequence in tokens.")
     tokenizer: str = Field("bytes", description="`bytes`, or a folder or hub id of a tokenizer.")
@@ -66,7 +71,10 @@ class Training(Section):
     reads: ClassVar[str] = "sft"
     """The training set that the stage reads."""
 
-    id: str | None = Field(None, description="Name of the stage where a kind repeats.")
+    id: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        description="Name of the stage where a kind repeats.",
+    )  # fmt: skip
     epochs: float | None = Field(
         None, gt=0, description="Passes over the rows; 1 where neither this nor max_steps is given."
     )
@@ -80,7 +88,7 @@ class Training(Section):
         0.1, ge=0, le=1, description="Learning rate at the end, as a share of the peak."
     )
     weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay on matrices.")
-    betas: tuple[float, float] = Field((0.9, 0.98), description="AdamW betas.")
+    betas: tuple[Beta, Beta] = Field((0.9, 0.98), description="AdamW betas.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
     tokens_per_step: int = Field(4096, gt=0, description="Tokens of one optimizer step.")
     tokens_per_micro_batch: int = Field(
@@ -174,7 +182,7 @@ class EvaluateConfig(Section):
 
     heldout: Heldout = Field(default_factory=Heldout, description="The held-out split.")
     on: list[Literal["heldout"]] = Field(["heldout"], description="What is evaluated on.")
-    samples: int = Field(4, ge=0, description="Sampled answers a problem, for pass@1.")
+    samples: int = Field(4, gt=0, description="Sampled answers a problem, for pass@1.")
     greedy: bool = Field(True, description="One greedy answer a problem beside the samples.")
     temperature: float = Field(1.0, gt=0, description="Temperature of the sampled answers.")
     max_tokens: int = Field(256, gt=0, description="Longest answer in tokens.")

@@ -37,6 +37,8 @@ def train(
 ) -> Path:
     """Train `model` for `steps` optimizer steps and save it as the folder `out`.
 
+    Fewer steps where the source is exhausted before.
+
     Checkpoints lie beside it, in `out`.partial, and training goes on from the newest one; the
     result is the same, bit for bit on a CPU, as if it had never stopped. `report` gets one line of
     metrics a step, again for the steps that are done again.
@@ -54,7 +56,9 @@ def train(
     batches = iter(source)
     start, tokens = time.monotonic(), 0
     for step in range(done + 1, steps + 1):
-        batch = next(batches)
+        batch = next(batches, None)
+        if batch is None:
+            break
         rate = learning_rate(step, steps, config)
         for group in optimizer.param_groups:
             group["lr"] = rate

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     AutoConfig,
@@ -23,13 +23,12 @@ from students.batches.attention import NAME as ATTENTION
 from students.config import Lora, Scratch, StudentConfig
 from students.errors import ModelError
 
-END, PAD = "<|end|>", "<|pad|>"
+END, PAD = "<|end|>", "<|endoftext|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
 TEMPLATE = (
     "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
-WEIGHT_FILES = (".safetensors", ".bin", ".gguf")
 
 
 def byte_tokenizer() -> PreTrainedTokenizerFast:
@@ -60,8 +59,21 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 def build(shape: Scratch, seed: int) -> tuple[Any, PreTrainedTokenizerBase]:
     """A model of random weights and its tokenizer; the same weights for the same seed."""
     tokenizer = load_tokenizer(shape.tokenizer)
+    config = _config(shape, tokenizer)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_config(
+            config, attn_implementation=ATTENTION, dtype=torch.float32
+        )
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    return model, tokenizer
+
+
+def _config(shape: Scratch, tokenizer: PreTrainedTokenizerBase) -> Any:
     try:
-        config = AutoConfig.for_model(
+        return AutoConfig.for_model(
             shape.architecture,
             vocab_size=len(tokenizer),
             hidden_size=shape.hidden_size,
@@ -78,15 +90,6 @@ def build(shape: Scratch, seed: int) -> tuple[Any, PreTrainedTokenizerBase]:
         )
     except ValueError as error:
         raise ModelError(f"unknown architecture {shape.architecture!r}") from error
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(
-            config, attn_implementation=ATTENTION, dtype=torch.float32
-        )
-    model.generation_config = GenerationConfig(
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
-    )
-    return model, tokenizer
 
 
 def load(name: str | Path, dtype: str = "auto") -> tuple[Any, PreTrainedTokenizerBase]:
@@ -97,17 +100,34 @@ def load(name: str | Path, dtype: str = "auto") -> tuple[Any, PreTrainedTokenize
         model = AutoModelForCausalLM.from_pretrained(
             str(name), attn_implementation=ATTENTION, dtype=getattr(torch, dtype)
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"no model at {str(name)!r}: {_first_line(error)}") from error
     return model, load_tokenizer(str(name))
 
 
-def check(name: str) -> None:
-    """Raise ModelError where there is no model of that name, without loading its weights."""
+def check(name: str) -> Any:
+    """The configuration of a model, without its weights; ModelError where there is none."""
+    if not Path(name).is_dir() and (Path(name).is_absolute() or name.startswith(".")):
+        raise ModelError(f"no model at {name!r}: no such folder")
     try:
-        AutoConfig.from_pretrained(name)
+        return AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise ModelError(f"no model at {name!r}: {_first_line(error)}") from error
+
+
+def rehearse(student: StudentConfig) -> None:
+    """Raise ModelError where the student cannot be built or adapted, without any weights."""
+    if student.scratch is not None:
+        config = _config(student.scratch, load_tokenizer(student.scratch.tokenizer))
+    else:
+        config = check(str(student.model))
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, attn_implementation=ATTENTION)
+        if student.lora is not None:
+            adapt(model, student.lora, 0)
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"the student cannot be built: {_first_line(error)}") from error
 
 
 def start(config: StudentConfig, seed: int) -> tuple[Any, PreTrainedTokenizerBase]:
@@ -141,21 +161,6 @@ def save(model: Any, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
         model = model.merge_and_unload()
     model.save_pretrained(str(out))
     tokenizer.save_pretrained(str(out))
-
-
-def identity(folder: str | Path) -> str:
-    """Name of a model by content: hash of a local folder's files, or the hub id itself."""
-    path = Path(folder)
-    if not path.is_dir():
-        return str(folder)
-    digest = hashlib.sha256()
-    for file in sorted(path.iterdir()):
-        if file.is_file() and (file.suffix in (*WEIGHT_FILES, ".json", ".jinja", ".model")):
-            digest.update(file.name.encode() + b"\0" + str(file.stat().st_size).encode() + b"\0")
-            with file.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
-    return f"{path.name}@{digest.hexdigest()[:16]}"
 
 
 def describe(model: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Errors:
     VerifierError           base of all below
     ├── UnknownVerifier     no built-in and no plug-in has that name
-    └── BrokenPlugin        a plug-in is installed but cannot be loaded, or refuses its options
+    └── BrokenPlugin        a plug-in cannot be loaded, refuses its options or is no verifier
 """
 
 from __future__ import annotations
@@ -39,10 +39,14 @@ class BrokenPlugin(VerifierError):
     """A verifier exists but cannot be loaded."""
 
 
+FAULTS = (Exception, SystemExit)
+
+
 class Verifier(Protocol):
     """What a verifier is. Duck-typed: a plug-in imports nothing of ours.
 
     Optional: `check_gold(problem) -> str | None` (the reason why a gold is unusable),
+    `solve(prompt) -> answer | None` (the ground truth of a question that somebody wrote),
     `trust` ("pure" or "boxed"), `gold_type` ("text" or "json").
     """
 
@@ -72,22 +76,36 @@ def load(name: str, options: Mapping[str, Any] | None = None) -> Verifier:
     """
     options = dict(options or {})
     target = options.pop("use", name)
+    if not isinstance(target, str):
+        raise UnknownVerifier(f"`use` of verifier {name!r} must be a name, not {target!r}")
     if target in BUILTIN:
         module, attribute = BUILTIN[target].split(":")
         factory = getattr(importlib.import_module(module), attribute)
     elif target in plugins():
         try:
             factory = plugins()[target].load()
-        except Exception as error:
-            raise BrokenPlugin(f"verifier {target!r} cannot be loaded: {error}") from error
+        except FAULTS as error:
+            raise BrokenPlugin(f"verifier {target!r} cannot be loaded: {_said(error)}") from error
     else:
         near = difflib.get_close_matches(target, names(), 1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names())}"
         raise UnknownVerifier(f"unknown verifier {target!r}{hint}")
     try:
-        return factory(**options)
+        verifier = factory(**options)
+        judges = callable(getattr(verifier, "verify", None))
     except TypeError as error:
-        raise BrokenPlugin(f"verifier {target!r} refuses its options: {error}") from error
+        raise BrokenPlugin(f"verifier {target!r} refuses its options: {_said(error)}") from error
+    except FAULTS as error:
+        raise BrokenPlugin(f"verifier {target!r} cannot be set up: {_said(error)}") from error
+    if not judges:
+        raise BrokenPlugin(f"verifier {target!r} has no method `verify`")
+    return verifier
+
+
+def _said(error: BaseException) -> str:
+    """What an error says, in one line that can be printed."""
+    lines = _storable(str(error)).split("\n")
+    return next((line.strip() for line in lines if line.strip()), type(error).__name__)
 
 
 def gold_problem(verifier: Verifier, problem: Problem) -> str | None:
@@ -109,7 +127,7 @@ def judge(name: str, verifier: Verifier, problem: Problem, text: str) -> Verdict
             answer = verifier.verify(problem, text)
         verdict = as_verdict(answer)
     except Exception as error:
-        detail = f"{type(error).__name__}: {error}"[:300]
+        detail = _storable(f"{type(error).__name__}: {error}"[:300])
         verdict = Verdict(status="undecided", reason="infra", detail=detail)
     verdict.verifier, verdict.version = name, version
     verdict.seconds = round(time.perf_counter() - start, 6)
@@ -117,14 +135,25 @@ def judge(name: str, verifier: Verifier, problem: Problem, text: str) -> Verdict
 
 
 def as_verdict(answer: Verdict | Mapping[str, Any]) -> Verdict:
-    """A Verdict from what a verifier returned: a Verdict, or a mapping with its fields."""
-    if isinstance(answer, Verdict):
-        return answer
-    if not isinstance(answer, Mapping):
+    """A Verdict from what a verifier returned: a Verdict, or a mapping with its fields.
+
+    Lone surrogates, which no file can hold, are replaced in its texts. Raises TypeError.
+    """
+    fields: Any = vars(answer) if isinstance(answer, Verdict) else answer
+    if not isinstance(fields, Mapping):
         raise TypeError(f"a verifier must return a verdict or a dict, not {type(answer).__name__}")
+    texts = {name: _storable(value) for name, value in fields.items() if isinstance(value, str)}
     try:
-        return Verdict.model_validate({"score": None, **answer})
+        return Verdict.model_validate({"score": None, **fields, **texts})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise TypeError(f"a verifier returned a bad verdict: {where}: {first['msg']}") from error
+        raise TypeError(f"a verifier returned a bad verdict: {in_words(error)}") from error
+
+
+def in_words(error: ValidationError) -> str:
+    """The first fault that pydantic found, and in which field."""
+    first = error.errors()[0]
+    return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+
+
+def _storable(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

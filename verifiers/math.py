@@ -80,6 +80,19 @@ class Math:
             method=f"{found.how}/{engine}",
         )
 
+    def solve(self, prompt: str) -> str | None:
+        """The ground truth of a prompt that is an expression, such as `3 + 4 * 2=?`, or None."""
+        expression, asked, rest = prompt.strip().rpartition("=")
+        if not asked or rest.strip() not in ("", "?") or not re.search(r"\d", expression):
+            return None
+        from verifiers.maths import exact
+        from verifiers.maths.answers import read
+
+        try:
+            return str(exact.evaluate(read(expression), {}))
+        except (exact.Inexact, exact.Undefined, TooHard, KeyError):
+            return None
+
 
 def _text(answer: Any) -> str:
     return "" if answer is None else str(answer)

@@ -42,6 +42,8 @@ class VerdictPool:
         options: the recipe's `verifiers` section, options by verifier name.
         limit: seconds of CPU time that one verdict may take (four times as much wall time).
         memory: bytes of private memory a worker may allocate.
+
+    Raises ValueError where `workers` is below 1.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class VerdictPool:
         limit: float = 1.5,
         memory: int = 512 << 20,
     ):
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers must be at least 1, not {workers}")
         self.workers = workers or len(os.sched_getaffinity(0))
         self.options = {name: dict(value) for name, value in (options or {}).items()}
         self.limit = limit

@@ -5,16 +5,27 @@ A source yields a `Problem`, or a `BadRow` where a row cannot be one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generators.config import DatasetSource, JsonlSource, QuestionSource, ReasoningGymSource
+from pydantic import ValidationError
+
+from generators.config import (
+    DatasetSource,
+    EvolveSource,
+    JsonlSource,
+    QuestionSource,
+    ReasoningGymSource,
+)
 from generators.errors import SourceError
-from generators.rows import Column, read
-from verifiers.base import load, names
-from verifiers.records import Problem, content_id, problem_id
+from generators.rows import Column, as_answer, as_prompt, read
+from verifiers.base import in_words, load, names
+from verifiers.records import Message, Problem, content_id
+
+ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True)
@@ -29,13 +40,17 @@ class BadRow:
 def questions(
     sources: Sequence[QuestionSource], seed: int, verifiers: Iterable[str] = ()
 ) -> Iterator[Problem | BadRow]:
-    """Distinct problems of all sources, in order; `verifiers` are names that a recipe adds.
+    """Distinct problems of all sources that exist, in order; `evolve` has a module of its own.
+
+    `verifiers` are names that a recipe adds.
 
     Raises SourceError where a source cannot be read or a column is absent from all its rows.
     """
     seen: set[str] = set()
     known = {*names(), *verifiers}
     for number, source in enumerate(sources):
+        if isinstance(source, EvolveSource):
+            continue
         count = 0
         for found in _open(source, seed * 1_000_003 + number, known):
             if isinstance(found, Problem):
@@ -50,7 +65,9 @@ def questions(
             raise SourceError(f"question source {number + 1} ({source.source}) gave no new problem")
 
 
-def _open(source: QuestionSource, seed: int, known: set[str]) -> Iterator[Problem | BadRow]:
+def _open(
+    source: JsonlSource | DatasetSource | ReasoningGymSource, seed: int, known: set[str]
+) -> Iterator[Problem | BadRow]:
     if isinstance(source, ReasoningGymSource):
         return _reasoning_gym(source, seed)
     if isinstance(source, JsonlSource):
@@ -99,7 +116,8 @@ def _problems(
         if judge not in known:
             late.append(BadRow(name, number, f"unknown verifier {judge!r}"))
             continue
-        yield _problem(source, values["prompt"], truth, name, {"row": number}, judge)
+        meta = {"row": number}
+        yield _problem(source, values["prompt"], truth, BadRow(name, number, ""), meta, judge)
     for key, column in (("prompt", source.prompt), ("answer", source.answer)):
         if key not in ever:
             have = ", ".join(sorted(columns - {"bad_row"})) or "no rows"
@@ -111,7 +129,7 @@ def _problems(
     yield from late
 
 
-def _reasoning_gym(source: ReasoningGymSource, seed: int) -> Iterator[Problem]:
+def _reasoning_gym(source: ReasoningGymSource, seed: int) -> Iterator[Problem | BadRow]:
     import reasoning_gym
 
     prompt = Column(source.prompt)

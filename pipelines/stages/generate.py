@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 from generators.chains import chains
 from generators.questions import BadRow, hold_out, questions
+from generators.questions.evolve import evolve
 from generators.store import Stored
 from pipelines import samplers
 from pipelines.errors import PipelineError
 from pipelines.run_folder import chain_row, problem_row
 from pipelines.stages import Counts, Job
+from verifiers.base import load
 from verifiers.pool import VerdictPool
-from verifiers.records import Problem
+from verifiers.records import Problem, pass_rate
 
 QUESTIONS_VERSION = 1
 CHAINS_VERSION = 1
 
 
 def ask(job: Job) -> Counts:
-    """Write data/problems and data/heldout."""
+    """Write data/problems and data/heldout; the teacher writes its questions after the split."""
     recipe = job.recipe
     found: list[Problem] = []
     bad: list[BadRow] = []
@@ -34,12 +37,46 @@ def ask(job: Job) -> Counts:
     if recipe.evaluate is not None:
         split = recipe.evaluate.heldout
         asked, held = hold_out(found, split.n, split.by, recipe.seed)
+    written = asyncio.run(_write(job, asked, held, bad))
     for row in bad:
         job.folder.log("bad_row", source=row.source, row=row.row, reason=row.reason)
-    job.folder.write_table("problems", [problem_row(p) for p in asked])
+    job.folder.write_table("problems", [problem_row(p) for p in [*asked, *written]])
     job.folder.write_table("heldout", [problem_row(p) for p in held])
-    counts: Counts = {"problems": len(asked), "heldout": len(held)}
-    return counts | ({"bad_row": len(bad)} if bad else {})
+    counts: Counts = {"problems": len(asked) + len(written), "heldout": len(held)}
+    if any(source.source == "evolve" for source in recipe.questions):
+        counts["written"] = len(written)
+    rejected = Counter(row.reason if row.source == "evolve" else "bad_row" for row in bad)
+    return counts | dict(sorted(rejected.items()))
+
+
+async def _write(
+    job: Job, asked: list[Problem], held: list[Problem], bad: list[BadRow]
+) -> list[Problem]:
+    """The teacher's own questions, none of which is asked already or held out."""
+    recipe = job.recipe
+    sources = [source for source in recipe.questions if source.source == "evolve"]
+    if not sources:
+        return []
+    assert recipe.teacher is not None
+    known = {str(problem.prompt) for problem in [*asked, *held]}
+    written: list[Problem] = []
+    with job.folder.store() as store:
+        sampler = Stored(samplers.teacher(recipe.teacher), store)
+        for number, source in enumerate(sources):
+            verifier = load(source.verifier, recipe.verifiers.get(source.verifier))
+            sampling = source.sampling or recipe.teacher.sampling
+            async for item in evolve(
+                source, asked, sampler, verifier, sampling, recipe.seed * 1_000_003 + number
+            ):
+                job.progress.update(f"{len(written)} written questions")
+                if isinstance(item, Problem) and str(item.prompt) in known:
+                    item = BadRow("evolve", len(written), "the question is known already")
+                if isinstance(item, BadRow):
+                    bad.append(item)
+                    continue
+                known.add(str(item.prompt))
+                written.append(item)
+    return written
 
 
 def draw(job: Job) -> Counts:
@@ -72,6 +109,7 @@ async def _draw(job: Job) -> Counts:
         damaged = len(store.damaged)
     if not rows:
         raise PipelineError("the teacher gave no completion at all")
+    harder = _harder(problems, rows)
     rows.sort(key=lambda row: (order[row["problem_id"]], row["index"]))
     job.folder.write_table("chains", rows)
     counts: Counts = {"completions": len(rows), "asked": sampler.asked}
@@ -79,8 +117,25 @@ async def _draw(job: Job) -> Counts:
     counts["reasons"] = {
         name.removeprefix("reason:"): n for name, n in sorted(tally.items()) if ":" in name
     }
+    if harder is not None:
+        counts["harder_than_parent"] = harder
     if missing := wanted - len(rows):
         counts["missing"] = missing
     if damaged:
         counts["damaged"] = damaged
     return counts
+
+
+def _harder(problems: list[Problem], rows: list[dict[str, Any]]) -> float | None:
+    """Share of the written questions whose pass rate is below their parent's; None without any."""
+    statuses: dict[str, list[str]] = {}
+    for row in rows:
+        statuses.setdefault(row["problem_id"], []).append(row["status"])
+    rates = {name: pass_rate(seen) for name, seen in statuses.items()}
+    pairs = [
+        (rates.get(problem.id), rates.get(problem.parents[0]))
+        for problem in problems
+        if problem.meta.get("operator") == "evolve"
+    ]
+    known = [(own, parent) for own, parent in pairs if own is not None and parent is not None]
+    return round(sum(own < parent for own, parent in known) / len(known), 4) if known else None

@@ -24,6 +24,7 @@ NESTED = ("messages", "prompt", "answer")
 def run(job: Job, stage: Training, before: str | None) -> Counts:
     """Train `stage` from the student of stage `before`, or from the start."""
     from students import engine, models
+    from students.identity import identity
 
     name, config, seed = stage_id(stage), job.recipe.student, job.recipe.seed
     assert config is not None
@@ -35,7 +36,7 @@ def run(job: Job, stage: Training, before: str | None) -> Counts:
         origin = str(config.model_dump(mode="json")) + str(seed)
     else:
         model, tokenizer = models.load(students / before, config.dtype)
-        origin = models.identity(students / before)
+        origin = identity(students / before)
     if config.lora is not None:
         model = models.adapt(model, config.lora, seed)
     summary = models.describe(model)
@@ -45,7 +46,7 @@ def run(job: Job, stage: Training, before: str | None) -> Counts:
             model, tokenizer, plan.objective, plan.source, stage, students / name, plan.steps,
             metrics.add,
         )  # fmt: skip
-    return {"rows": len(rows), "steps": plan.steps, **metrics.totals(), **summary}
+    return {"rows": len(rows), **metrics.totals(), **summary}
 
 
 @contextmanager
@@ -79,8 +80,10 @@ def _rows(job: Job, stage: Training) -> list[dict[str, Any]]:
     else:
         rows = [_nested(row) for row in job.folder.read_table(stage.reads)]
     held = job.folder.problems("heldout")
-    ids, prompts = {p.id for p in held}, {str(p.prompt) for p in held}
-    leaked = sum(r["problem_id"] in ids or str(r.get("prompt")) in prompts for r in rows)
+    prompts = {str(problem.prompt) for problem in held}
+    barred = {p.id for p in held}
+    barred |= {p.id for p in job.folder.problems("problems") if str(p.prompt) in prompts}
+    leaked = sum(row["problem_id"] in barred for row in rows)
     if leaked:
         raise PipelineError(f"{leaked} rows of data/{stage.reads} are of held-out problems")
     if not rows:
@@ -136,6 +139,7 @@ class Metrics:
         """Tokens that were trained on, and the loss at the end."""
         last = [line["loss"] for line in self.lines[-20:]]
         return {
+            "steps": len(self.lines),
             "tokens": sum(line["tokens"] for line in self.lines),
             "loss": round(sum(last) / max(1, len(last)), 4),
         }

@@ -21,11 +21,13 @@ from torch import Tensor
 from students import models
 from students.batches.attention import Segments
 from students.batches.encode import encode_prompts
+from students.identity import identity as identity_of
 from verifiers.records import Completion, Usage
 from verifiers.sampler import Request
 
 ALIVE = 0.8
 MAX_TOKENS = 256
+GROWTH = 64
 
 
 class Prefill(Segments):
@@ -48,16 +50,15 @@ class Cache:
         prefill: the packed prompts after their forward pass.
         lengths: tokens of each prompt.
         owner: which prompt each row continues [B].
-        room: new tokens that the cache must be able to hold.
     """
 
-    def __init__(self, prefill: Prefill, lengths: list[int], owner: Tensor, room: int):
+    def __init__(self, prefill: Prefill, lengths: list[int], owner: Tensor):
         sizes = torch.tensor(lengths, device=owner.device)
         starts = F.pad(sizes.cumsum(0), (1, 0))[:-1]
         offset = torch.arange(max(lengths), device=owner.device)
         gather = (starts[:, None] + offset).clamp(max=prefill.total - 1)[owner]
         self.lengths = sizes[owner]
-        self.capacity = max(lengths) + room
+        self.capacity = max(lengths) + GROWTH
         self.layers: list[tuple[Tensor, Tensor]] = []
         while prefill.kept:
             key, value = prefill.kept.pop(0)
@@ -75,6 +76,12 @@ class Cache:
     def step(self) -> None:
         """Make ready for one more token in every row."""
         self.width = int(self.lengths.max()) + 1
+        if self.width > self.capacity:
+            more = max(GROWTH, self.capacity // 2)
+            self.layers = [
+                (F.pad(k, (0, 0, 0, more)), F.pad(v, (0, 0, 0, more))) for k, v in self.layers
+            ]
+            self.capacity += more
         self.rows = torch.arange(len(self.lengths), device=self.lengths.device)
         offset = torch.arange(self.width, device=self.lengths.device)
         self.visible = (offset <= self.lengths[:, None])[:, None, None]
@@ -134,7 +141,7 @@ class LocalSampler:
     def of_folder(cls, folder: Any, batch: int = 256, dtype: str = "auto") -> LocalSampler:
         """The sampler of a saved model; its identity is the folder's content."""
         model, tokenizer = models.load(folder, dtype)
-        return cls(model.to(models.device()), tokenizer, models.identity(folder), batch)
+        return cls(model.to(models.device()), tokenizer, identity_of(folder), batch)
 
     async def sample(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         """Completions batch by batch, in request order within a batch."""
@@ -199,7 +206,11 @@ class _Rows:
         device, rows = sampler.device, len(requests)
         self.decoder = sampler.model.get_decoder()
         self.head = sampler.model.get_output_embeddings()
-        limits = [int(request.sampling.get("max_tokens", MAX_TOKENS)) for request in requests]
+        context = sampler.model.config.max_position_embeddings
+        limits = [
+            max(1, min(int(r.sampling.get("max_tokens", MAX_TOKENS)), context - len(prompts[o])))
+            for r, o in zip(requests, owner, strict=True)
+        ]
         self.room = max(limits)
         self.limit = torch.tensor(limits, device=device)
         self.ends = torch.tensor(sorted(sampler.ends), device=device)
@@ -225,7 +236,7 @@ class _Rows:
         ).last_hidden_state[0]
         last = torch.tensor(lengths, device=owner.device).cumsum(0) - 1
         self.logits = self.head(hidden[last])[owner].float()
-        self.cache = Cache(prefill, lengths, owner, self.room)
+        self.cache = Cache(prefill, lengths, owner)
 
     def write(self) -> list[tuple[list[int], list[float], bool]]:
         """(token ids, log-probs, whether it ended by itself) of each row."""

@@ -3,7 +3,8 @@
 A round draws a group of answers to each of a number of problems from the policy as it stands,
 judges them, and gives the answers as packed documents with advantages and the log-probs that they
 were drawn with; tokens are never tokenised again. Groups that are all right or all wrong teach
-nothing and are replaced by further ones.
+nothing and are replaced by further ones; where no group is left, the source is exhausted: there is
+nothing more to learn here.
 """
 
 from __future__ import annotations
@@ -83,7 +84,10 @@ class RolloutSource:
     def __iter__(self) -> Iterator[Packed]:
         while True:
             if not self.queue:
-                self.queue.extend(self._batches(*self._collect()))
+                groups, figures = self._collect()
+                if not groups:
+                    return
+                self.queue.extend(self._batches(groups, figures))
                 self.round += 1
             yield self.queue.popleft()
 
@@ -102,12 +106,8 @@ class RolloutSource:
         share = undecided / max(1, len(drawn) * config.group_size)
         if share > MOST_UNDECIDED:
             raise DataError(f"{share:.0%} of the rollouts could not be judged")
-        if not varied:
-            raise DataError(
-                "no problem has both right and wrong answers: RL has nothing to learn from here"
-            )
         figures = _figures(drawn) | {
-            "zero_variance": 1 - len(varied) / len(drawn),
+            "zero_variance": 1 - len(varied) / max(1, len(drawn)),
             "undecided": share,
         }
         return varied, figures

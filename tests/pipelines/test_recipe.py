@@ -47,16 +47,23 @@ def refusal(path, *overrides):
         ("{epochs: 2}", "{r: 2}", "stages.0.sft.r: unknown key; known keys:"),
         ("- sft:", "- ppo:", "recipe.yaml:10: stages.0: stage kind 'ppo' is not available; available: 'cpt', 'sft', 'dpo', 'grpo'"),
         ("backend: local", "backend: vllm", "recipe.yaml:2: teacher.backend: 'vllm' is not available"),
-        ("from: reasoning_gym", "from: evolve", "recipe.yaml:4: questions.0: source 'evolve' is not available"),
+        ("from: reasoning_gym", "from: documents", "recipe.yaml:4: questions.0: source 'documents' is not available"),
         ("{n: 10}", "{n: 0}", "recipe.yaml:12: evaluate.heldout.n: Input should be greater than 0"),
         ("heads: 2", "heads: 4", "hidden_size / heads must be 32 or 64"),
         ("backend: local, model: embedded", "backend: openai, model: x", "recipe.yaml:2: teacher: backend openai needs base_url"),
+        ("name: tiny", "name: tiny\nname: two", "recipe.yaml:2: not YAML: the key 'name' stands twice"),
+        ("epochs: 2", "learning_rate: .inf", "stages.0.sft.learning_rate: Input should be a finite number"),
         ("name: tiny", "name: [", "recipe.yaml:3: not YAML: expected"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named_with_line_and_key(write, old, new, message):
     assert old in GOOD
     assert message in refusal(write(GOOD.replace(old, new)))
+
+
+def test_on_is_a_key_like_any_other(write):
+    text = GOOD.replace("  heldout: {n: 10}\n", "  heldout: {n: 10}\n  on: [heldout]\n")
+    assert recipes.load(write(text)).evaluate.on == ["heldout"]
 
 
 def test_a_recipe_that_is_no_mapping_is_refused(write):

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import shutil
 from types import SimpleNamespace
 
 import pyarrow.parquet as pq
@@ -219,3 +220,123 @@ def test_missing_columns(finished, tmp_path):
     done = distill("generate", recipe, "--run-dir", tmp_path / "run", "--set", source, check=0)
     counts = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]
     assert counts["questions"]["counts"]["bad_row"] == 2
+
+
+@pytest.mark.parametrize("name", ["..", "../evil", ".", "a/b", "", ".reference"])
+def test_a_stage_id_never_leaves_its_folder(finished, name):
+    folder, recipe, _ = finished
+    done = distill(
+        "run", recipe, "--run-dir", folder / "run", "--set", f"stages.sft.id='{name}'", check=2
+    )
+    assert "stages.0.sft.id" in done.stderr
+    assert (folder / "run" / "store.sqlite").exists()
+
+
+@pytest.mark.parametrize("piece", ["data/chains", "data/sft", "students/sft", "data/evaluation"])
+def test_what_was_removed_is_made_again(finished, tmp_path, piece):
+    folder, recipe, _ = finished
+    run = tmp_path / "run"
+    shutil.copytree(folder / "run", run)
+    table = (run / "evaluation.json").read_text()
+    shutil.rmtree(run / piece)
+    done = distill("run", recipe, "--run-dir", run, check=0)
+    assert done.stderr.count("already done") < 7
+    assert (run / piece).is_dir()
+    assert (run / "evaluation.json").read_text() == table
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "status"),
+    [
+        ("manifest.json", "{", 2),
+        ("manifest.json", '{"stages": []}', 2),
+        ("recipe.yaml", "{", 2),
+        ("data/heldout/part-0.parquet", "garbage", 1),
+        ("store.sqlite", "garbage" * 1000, 1),
+    ],
+)
+def test_a_damaged_run_folder_is_named_in_one_sentence(finished, tmp_path, file, content, status):
+    folder, recipe, _ = finished
+    run = tmp_path / "run"
+    shutil.copytree(folder / "run", run)
+    (run / file).write_text(content)
+    for old in run.glob("store.sqlite-*"):
+        old.unlink()
+    shutil.rmtree(run / "data" / "chains")
+    done = distill("run", recipe, "--run-dir", run, check=status)
+    assert done.stderr.splitlines()[-1].startswith("distill: ")
+
+
+def test_an_edited_question_file_is_asked_again(tmp_path):
+    questions, recipe = tmp_path / "q.jsonl", tmp_path / "r.yaml"
+    rows = [{"prompt": f"{a} + 1=?", "answer": str(a + 1)} for a in range(5)]
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe.write_text(
+        "name: files\nteacher: {backend: local, model: embedded}\nquestions: [{from: jsonl, path: q.jsonl}]\n"
+    )
+    distill("generate", recipe, "--run-dir", tmp_path / "run", check=0)
+    rows.append({"prompt": "8 + 1=?", "answer": "9"})
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    distill("generate", recipe, "--run-dir", tmp_path / "run", check=0)
+    counts = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]["chains"][
+        "counts"
+    ]
+    assert counts["completions"] == 24
+    assert counts["asked"] == 4
+
+
+def test_an_existing_empty_folder_stays_empty_after_a_mistake(finished, tmp_path):
+    _, recipe, _ = finished
+    (tmp_path / "run").mkdir()
+    distill(
+        "run", recipe, "--run-dir", tmp_path / "run", "--set", "evaluate.heldout.n=1000", check=2
+    )
+    assert not list((tmp_path / "run").iterdir())
+    distill(
+        "run",
+        recipe,
+        "--run-dir",
+        tmp_path / "a" / "b",
+        "--set",
+        "evaluate.heldout.n=1000",
+        check=2,
+    )
+    assert not (tmp_path / "a").exists()
+
+
+def test_written_questions_are_asked_and_trained_on(tmp_path, finished):
+    _, recipe, _ = finished
+    source = "questions.0={from: reasoning_gym, dataset: chain_sum, n: 60, prompt: '{metadata[expression]}=?'}"
+    written = tmp_path / "written.yaml"
+    written.write_text(
+        TINY.replace(
+            "chains: {samples: 3}",
+            "  - {from: evolve, n: 40, prompt: 'Write a harder problem: {prompt}'}\nchains: {samples: 3}",
+        )
+    )
+    distill("generate", written, "--run-dir", tmp_path / "run", "--set", source, check=0)
+    stages = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]
+    assert stages["questions"]["counts"]["written"] > 20
+    assert 0 < stages["chains"]["counts"]["harder_than_parent"] <= 1
+    made = [r for r in rows(tmp_path / "run", "problems") if r["source"] == "evolve"]
+    known = {r["id"] for r in rows(tmp_path / "run", "problems")}
+    assert all(json.loads(r["parents"])[0] in known and r["gold"] == "computed" for r in made)
+
+
+def test_all_stages_of_the_life_cycle_run_after_each_other(tmp_path):
+    cycle = tmp_path / "cycle.yaml"
+    cycle.write_text(
+        TINY.replace(
+            "stages:\n",
+            "stages:\n  - cpt: {data: questions, max_steps: 4, tokens_per_step: 1000}\n",
+        ).replace(
+            "evaluate:\n",
+            "  - dpo: {max_steps: 3, tokens_per_step: 1000}\n"
+            "  - grpo: {rounds: 2, prompts: 8, group_size: 8, max_tokens: 32, refill: 6}\nevaluate:\n",
+        )
+    )
+    distill("run", cycle, "--run-dir", tmp_path / "run", check=0)
+    table = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert [r["stage"] for r in table] == ["base", "cpt", "sft", "dpo", "grpo", "teacher"]
+    assert [r["vs"]["stage"] for r in table[1:]] == ["base", "cpt", "sft", "dpo", "grpo"]
+    assert rows(tmp_path / "run", "dpo")

@@ -179,3 +179,4 @@ def test_a_saved_student_is_a_plain_hugging_face_folder(tmp_path):
     )
     assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+    assert len(tokenizer) == model.config.vocab_size

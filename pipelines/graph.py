@@ -1,0 +1,127 @@
+"""The stages of a run, and what each one's output depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import UsageError
+from pipelines.recipe import Recipe, stage_id, training_sets
+from pipelines.stages import Node, curate, evaluate, generate, train
+from students.identity import file_hash, identity
+from verifiers import base
+from verifiers.base import VerifierError
+from verifiers.pool import VerdictPool
+from verifiers.records import content_id
+
+
+def nodes(recipe: Recipe) -> list[Node]:
+    """The stages of a run in their order."""
+    config, seed = recipe.model_dump(mode="json"), recipe.seed
+    heldout = (config["evaluate"] or {}).get("heldout")
+    teacher = [config["teacher"], _teacher(recipe)]
+    writer = teacher if any(s.source == "evolve" for s in recipe.questions) else None
+    asking = [config["questions"], _files(recipe), heldout, writer, seed]
+    sets = training_sets(recipe)
+    found = [
+        Node("questions", "generate", asking, [], generate.ask, generate.QUESTIONS_VERSION,
+             outputs=_tables("problems", "heldout")),
+        Node("chains", "generate", [teacher, config["chains"], seed], ["questions"],
+             generate.draw, generate.CHAINS_VERSION, True, _tables("chains")),
+        Node("curate", "curate", [config["curate"], sets, seed], ["chains", "questions"],
+             curate.run, curate.VERSION, outputs=_tables(*sets, "rejects")),
+    ]  # fmt: skip
+    return found + _learning(recipe, config, teacher)
+
+
+def _learning(recipe: Recipe, config: dict[str, Any], teacher: Any) -> list[Node]:
+    """Training and evaluation."""
+    found: list[Node] = []
+    student = [config["student"], recipe.student and identity(str(recipe.student.model))]
+    measured = measured_stages(recipe)
+
+    def measure(stage: str, subject: Any, inputs: list[str]) -> None:
+        if stage in measured:
+            what = [config["evaluate"], config["chains"]["system"], subject, recipe.seed]
+            found.append(
+                Node(f"evaluate:{stage}", "evaluate", what, ["questions", *inputs],
+                     partial(evaluate.run, stage=stage), evaluate.VERSION, True,
+                     _tables("evaluation", file=evaluate.file_of(stage)))
+            )  # fmt: skip
+
+    measure("teacher", teacher, [])
+    measure("base", student, [])
+    before: str | None = None
+    for stage, section in zip(recipe.stages, config["stages"], strict=True):
+        name = stage_id(stage)
+        inputs = ["curate", "questions"] + ([f"train:{before}"] if before else [])
+        found.append(
+            Node(f"train:{name}", "train", [section, student, recipe.seed], inputs,
+                 partial(train.run, stage=stage, before=before), train.VERSION,
+                 outputs=[f"students/{name}/config.json"])
+        )  # fmt: skip
+        measure(name, None, [f"train:{name}"])
+        before = name
+    return found
+
+
+def _tables(*configs: str, file: str = "part-0") -> list[str]:
+    return [f"data/{config}/{file}.parquet" for config in configs]
+
+
+def _files(recipe: Recipe) -> list[str]:
+    """Content of the question files, so that an edited file is asked again."""
+    paths = [Path(s.path) for s in recipe.questions if s.source == "jsonl"]
+    return [file_hash(path) for path in paths if path.is_file()]
+
+
+def _teacher(recipe: Recipe) -> str | None:
+    """Content of a teacher that is a file or a folder."""
+    teacher = recipe.teacher
+    if teacher is None:
+        return None
+    if teacher.backend == "local":
+        return identity(str(teacher.model))
+    path = Path(teacher.path or "")
+    return file_hash(path) if teacher.path and path.is_file() else None
+
+
+def measured_stages(recipe: Recipe) -> list[str]:
+    """What is evaluated, in the order of the table: base, the stages, the teacher last."""
+    if recipe.evaluate is None:
+        return []
+    stages = ["base", *map(stage_id, recipe.stages)] if recipe.student else []
+    wanted = recipe.evaluate.teacher
+    free = recipe.teacher is not None and recipe.teacher.backend in ("local", "recorded")
+    if recipe.teacher is not None and (free if wanted is None else wanted):
+        stages.append("teacher")
+    return stages
+
+
+def fingerprints(recipe: Recipe, plan: Sequence[Node]) -> dict[str, str]:
+    """What each stage's output depends on, as one hash; raises UsageError for a bad verifier."""
+    versions = check_verifiers(recipe)
+    known: dict[str, str] = {}
+    for node in plan:
+        known[node.name] = content_id(
+            {
+                "version": node.version,
+                "config": node.config,
+                "verifiers": [versions, recipe.verifiers] if node.verifiers else None,
+                "inputs": {name: known[name] for name in node.inputs},
+            }
+        )
+    return known
+
+
+def check_verifiers(recipe: Recipe) -> dict[str, str]:
+    """Versions of all verifiers that the recipe names; UsageError where one is unknown."""
+    files = {s.verifier for s in recipe.questions if s.source in ("jsonl", "dataset")}
+    names = {source.verifier for source in recipe.questions} | set(recipe.verifiers)
+    names -= files - set(base.names()) - set(recipe.verifiers)
+    try:
+        return VerdictPool(workers=1, options=recipe.verifiers).require(names)
+    except VerifierError as error:
+        raise UsageError(str(error)) from error

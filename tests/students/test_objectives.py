@@ -1,0 +1,201 @@
+"""Formulas with answers worked out by hand, and that each objective learns."""
+
+import math
+
+import pytest
+import torch
+
+from students import engine, models
+from students.batches.encode import as_chat, encode_chats
+from students.batches.pack import Document, pack
+from students.config import DPO, GRPO, SFT, Lora, Scratch
+from students.objectives.dpo import Dpo
+from students.objectives.grpo import Grpo
+from students.objectives.sft import Sft
+from students.reference import Reference, with_reference
+from students.sources import FileSource
+from students.stages import from_rollouts, from_rows
+from verifiers.pool import VerdictPool
+from verifiers.records import Problem
+
+SHAPE = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128, context=64)
+
+
+def document(learned, **extras):
+    """A prompt token and `learned` tokens to learn."""
+    full = {name: [0.0, *values] for name, values in extras.items()}
+    return Document(range(learned + 1), [False] + [True] * learned, full)
+
+
+def test_dpo_by_hand():
+    pair = (document(2, ref_logp=[-1.0, -0.5]), document(1, ref_logp=[-1.5]))
+    batch = pack([pair])
+    assert batch.together == 2
+    logp = torch.tensor([-0.5, -0.5, -2.0], requires_grad=True)
+    loss, metrics = Dpo(beta=0.1)(logp, batch, Dpo(0.1).count(batch))
+    assert loss.item() == pytest.approx(math.log(1 + math.exp(-0.1 * (0.5 + 0.5))))
+    assert metrics["accuracy"].item() == 1
+    assert metrics["margin"].item() == pytest.approx(0.1)
+    loss.backward()
+    slope = 0.1 / (1 + math.exp(0.1))
+    assert logp.grad.tolist() == pytest.approx([-slope, -slope, slope])
+    smooth, _ = Dpo(0.1, label_smoothing=0.25)(logp, batch, 1.0)
+    expected = 0.75 * math.log(1 + math.exp(-0.1)) + 0.25 * math.log(1 + math.exp(0.1))
+    assert smooth.item() == pytest.approx(expected)
+
+
+def test_pairs_are_never_split():
+    pairs = [(document(n, ref_logp=[0.0] * n), document(2, ref_logp=[0.0] * 2)) for n in (3, 9, 4)]
+    parts = pack(pairs).split(10)
+    assert [p.lengths for p in parts] == [[4, 3], [10, 3], [5, 3]]
+
+
+def test_grpo_by_hand():
+    one = document(2, old_logp=[-1.0, -1.0], advantage=[1.0, 1.0])
+    two = document(2, old_logp=[-1.0, -1.0], advantage=[-2.0, -2.0])
+    batch = pack([(one,), (two,)])
+    ratios = [1.5, 1.1, 0.5, 1.5]
+    logp = torch.tensor([-1 + math.log(r) for r in ratios], requires_grad=True)
+    objective = Grpo(clip_low=0.2, clip_high=0.28)
+    loss, metrics = objective(logp, batch, objective.count(batch))
+    surrogate = [1.28, 1.1, -2 * 0.8, -2 * 1.5]
+    assert loss.item() == pytest.approx(-sum(surrogate) / 4)
+    assert metrics["clipped"].item() == pytest.approx(2 / 4)
+    loss.backward()
+    assert logp.grad.tolist() == pytest.approx([0.0, -1.1 / 4, 0.0, 3.0 / 4])
+
+
+def test_grpo_kl_is_the_unbiased_estimator():
+    batch = pack([(document(1, old_logp=[-1.0], advantage=[0.0], ref_logp=[-1.5]),)])
+    logp = torch.tensor([-1.0], requires_grad=True)
+    loss, metrics = Grpo(0.2, 0.28, kl=0.5)(logp, batch, 1.0)
+    k3 = math.exp(-0.5) + 0.5 - 1
+    assert metrics["kl"].item() == pytest.approx(k3)
+    assert loss.item() == pytest.approx(0.5 * k3)
+
+
+def digits(answer):
+    return [{"prompt": f"{d}?", "completion": answer(d)} for d in range(10)]
+
+
+def trained(model, tokenizer, tmp_path, rows, steps, rate=5e-3):
+    docs = encode_chats(tokenizer, [as_chat(row) for row in rows], 64)
+    source = FileSource([(d,) for d in docs], 2000, seed=0)
+    config = SFT(learning_rate=rate, max_steps=steps)
+    folder = engine.train(model, tokenizer, Sft(), source, config, tmp_path / "sft", steps)
+    return models.load(folder)
+
+
+@pytest.fixture(scope="module")
+def guesser(tmp_path_factory):
+    """A student that answers any of the ten questions with a digit at random."""
+    model, tokenizer = models.build(SHAPE, seed=0)
+    rows = [{"prompt": f"{d}?", "completion": str(a)} for d in range(10) for a in range(10)]
+    trained(model, tokenizer, tmp_path_factory.mktemp("guesser"), rows, 60)
+    return tmp_path_factory.getbasetemp() / "guesser0" / "sft"
+
+
+def test_dpo_learns_which_answer_is_preferred(guesser, tmp_path):
+    rows = [
+        {"prompt": f"{d}?", "chosen": str(d), "rejected": str((d + k) % 10)}
+        for d in range(10)
+        for k in (1, 3, 7)
+    ]
+    model, tokenizer = models.load(guesser)
+    stage = DPO(learning_rate=2e-3, beta=0.5, epochs=150, tokens_per_step=500)
+    plan = from_rows(stage, rows, model, tokenizer, 0, "guesser", tmp_path / "cache")
+    lines = []
+    engine.train(
+        model,
+        tokenizer,
+        plan.objective,
+        plan.source,
+        stage,
+        tmp_path / "dpo",
+        plan.steps,
+        lines.append,
+    )
+    assert lines[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
+    assert lines[-1]["accuracy"] > 0.9
+    assert lines[-1]["loss"] < 0.3
+
+
+def test_reference_log_probs_are_computed_once(guesser, tmp_path, monkeypatch):
+    model, tokenizer = models.load(guesser)
+    docs = encode_chats(tokenizer, [as_chat(r) for r in digits(str)], 64)
+    pairs = list(zip(docs[::2], docs[1::2], strict=True))
+    first = with_reference(pairs, model, "guesser", tmp_path)
+    monkeypatch.setattr(Reference, "__call__", None)
+    again = with_reference(pairs, model, "guesser", tmp_path)
+    assert first == again
+    with pytest.raises(TypeError):
+        with_reference(pairs, model, "another", tmp_path)
+
+
+def test_the_reference_of_an_adapted_model_is_its_base(guesser):
+    model, tokenizer = models.load(guesser)
+    docs = encode_chats(tokenizer, [as_chat(r) for r in digits(str)], 64)
+    batch = pack((d,) for d in docs)
+    plain = Reference(model)(batch).extras["ref_logp"]
+    adapted = models.adapt(model, Lora(rank=2), seed=0)
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            parameter.data.normal_()
+    torch.testing.assert_close(Reference(adapted)(batch).extras["ref_logp"], plain)
+
+
+PROBLEMS = [Problem(prompt=f"{d}?", answer=str(d), verifier="exact") for d in range(10)]
+
+
+def grpo(guesser, folder, rounds, report=lambda line: None, **options):
+    model, tokenizer = models.load(guesser)
+    stage = GRPO(
+        learning_rate=1e-3, rounds=rounds, prompts=10, minibatches=2, max_tokens=4,
+        checkpoint_every=3, **{"group_size": 16} | options,
+    )  # fmt: skip
+    pool = VerdictPool(workers=1)
+    plan = from_rollouts(stage, PROBLEMS, model, tokenizer, pool, 0, None)
+    try:
+        return engine.train(
+            model, tokenizer, plan.objective, plan.source, stage, folder, plan.steps, report
+        )
+    finally:
+        plan.source.close()
+
+
+def test_a_round_of_grpo_starts_on_policy_and_says_how_it_goes(guesser, tmp_path):
+    lines = []
+    grpo(guesser, tmp_path / "grpo", 2, lines.append, kl=0.001)
+    assert {"reward", "length", "entropy", "kl", "clipped", "zero_variance"} <= lines[0].keys()
+    assert lines[0]["moved"] < 1e-6
+    assert lines[0]["kl"] < 1e-6
+    assert 0 < lines[-1]["moved"]
+
+
+@pytest.mark.slow
+def test_grpo_raises_the_reward_from_chance(guesser, tmp_path):
+    lines = []
+    grpo(
+        guesser, tmp_path / "grpo", 250, lines.append,
+        group_size=32, passes=2, scale_advantages=False,
+    )  # fmt: skip
+    assert lines[0]["pass_rate"] < 0.25
+    assert max(line["pass_rate"] for line in lines) >= 0.8
+
+
+def test_an_interrupted_grpo_ends_as_an_undisturbed_one(guesser, tmp_path):
+    class Stop(Exception):
+        pass
+
+    whole = grpo(guesser, tmp_path / "a", 5)
+    for stop in (2, 5, 8):
+
+        def report(line, stop=stop):
+            if line["step"] == stop:
+                raise Stop
+
+        with pytest.raises(Stop):
+            grpo(guesser, tmp_path / "b", 5, report)
+    again = grpo(guesser, tmp_path / "b", 5)
+    one, two = (f / "model.safetensors" for f in (whole, again))
+    assert one.read_bytes() == two.read_bytes()
