@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.report import flow, results
 from pipelines.report.audit import audit
-from pipelines.report.load import Run
+from pipelines.report.load import ReportError, Run
 from pipelines.report.samples import samples
 
 HERE = Path(__file__).parent
@@ -30,7 +31,10 @@ def build(run_dir: Path, compare: Sequence[Path] = ()) -> Path:
     Raises ReportError where a folder is no run or one of its files is damaged.
     """
     run, others = Run(Path(run_dir)), [Run(Path(other)) for other in compare]
-    page = _environment().get_template("template.html.j2").render(_context(run, others))
+    try:
+        page = _environment().get_template("template.html.j2").render(_context(run, others))
+    except (pa.ArrowInvalid, LookupError, TypeError, AttributeError) as error:
+        raise ReportError(f"{run.folder}: what it holds is damaged: {error}") from error
     target = run.folder / "report.html"
     beside = run.folder / f".report.html.{os.getpid()}"
     beside.write_bytes(page.encode("utf-8", "replace"))
