@@ -42,7 +42,8 @@ def _parquet(path: Path) -> Iterator[dict[str, Any]]:
         for batch in pyarrow.dataset.dataset(path, format="parquet").to_batches():
             yield from batch.to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
-        raise SourceError(f"{path} cannot be read as Parquet: {error}") from error
+        first = str(error).partition("\n")[0]
+        raise SourceError(f"{path} cannot be read as Parquet: {first}") from error
 
 
 def parse(line: str, number: int) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def as_prompt(value: Any) -> str | list[Message]:
             if odd:
                 raise ValueError(f"{odd[0]} of message {number} of the prompt is not a text")
         return clean(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if type(value) is int or (isinstance(value, float) and math.isfinite(value)):
         return str(value)
     if not isinstance(value, str):
         raise ValueError("prompt is neither a text nor a chat")

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from generators.rows import parse
+from pydantic import ValidationError
+
+from generators.rows import as_answer, as_prompt, parse
 from pipelines.errors import UsageError
 from pipelines.progress import Progress
-from verifiers.base import VerifierError
+from verifiers.base import VerifierError, in_words
 from verifiers.pool import VerdictPool
 from verifiers.records import Problem, Verdict
 
@@ -23,14 +25,23 @@ COLUMNS = ("answer", "completion")
 def verify_file(source: Path, output: Path, verifier: str, workers: int | None) -> dict[str, int]:
     """Write a verdict for each row of `source`, in order; how many there were of each status.
 
-    Raises UsageError where the file is missing, the verifier is unknown, or a column is absent
-    from every row; nothing is written then. One bad row is `undecided/bad_row`.
+    Raises UsageError where the file is missing, the output cannot be written, `workers` is below
+    1, the verifier is unknown, or a column is absent from every row; nothing is written then. One
+    bad row is `undecided/bad_row`.
     """
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers must be at least 1, not {workers}")
     if not source.is_file():
         raise UsageError(f"no such file: {source}")
     if not output.parent.is_dir():
         raise UsageError(f"no such folder: {output.parent}")
     beside = output.with_name(f".{output.name}.tmp")
+    try:
+        if output.exists() and not output.is_file():
+            raise UsageError(f"{output} is not a file")
+        beside.touch()
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from error
     try:
         counts = asyncio.run(_verify(source, beside, verifier, workers))
         beside.rename(output)
@@ -56,7 +67,7 @@ async def _verify(source: Path, output: Path, verifier: str, workers: int | None
                 name, future = waiting.popleft()
                 verdict = await future
                 counts[verdict.status] += 1
-                stream.write(json.dumps({"id": name, **verdict.model_dump()}) + "\n")
+                stream.write(_line(name, verdict))
                 progress.update(f"{sum(counts.values()):,} rows")
 
             for row in _rows(source):
@@ -72,8 +83,17 @@ async def _verify(source: Path, output: Path, verifier: str, workers: int | None
     return dict(counts)
 
 
+def _line(name: Any, verdict: Verdict) -> str:
+    """A line of the output; an id that JSON cannot hold, such as NaN, is null."""
+    fields = verdict.model_dump()
+    try:
+        return json.dumps({"id": name, **fields}, allow_nan=False) + "\n"
+    except ValueError:
+        return json.dumps({"id": None, **fields}) + "\n"
+
+
 def _rows(source: Path) -> Iterator[dict[str, Any]]:
-    with source.open(encoding="utf-8", errors="replace") as lines:
+    with source.open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 row = parse(line, number)
@@ -91,8 +111,10 @@ async def _judge(pool: VerdictPool, row: dict[str, Any], verifier: str) -> Verdi
     if not bad:
         try:
             pool.judge_id(str(name))
-            prompt = row.get("prompt") or ""
-            problem = Problem(prompt=prompt, answer=row["answer"], verifier=str(name))
+            prompt, answer = as_prompt(row.get("prompt") or ""), as_answer(row["answer"])
+            problem = Problem(prompt=prompt, answer=answer, verifier=str(name))
+        except ValidationError as error:
+            bad = in_words(error)
         except (VerifierError, ValueError) as error:
             bad = str(error).splitlines()[0]
     if bad:

@@ -84,7 +84,7 @@ def _hub(source: DatasetSource) -> Iterable[Mapping[str, Any]]:
             source.path, source.name, split=source.split, revision=source.revision
         )
     except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SourceError(f"dataset {source.path!r} cannot be loaded: {first}") from error
 
 
@@ -116,8 +116,7 @@ def _problems(
         if judge not in known:
             late.append(BadRow(name, number, f"unknown verifier {judge!r}"))
             continue
-        meta = {"row": number}
-        yield _problem(source, values["prompt"], truth, BadRow(name, number, ""), meta, judge)
+        yield _problem(source, values["prompt"], truth, name, number, judge, {"row": number})
     for key, column in (("prompt", source.prompt), ("answer", source.answer)):
         if key not in ever:
             have = ", ".join(sorted(columns - {"bad_row"})) or "no rows"
@@ -148,7 +147,7 @@ def _reasoning_gym(source: ReasoningGymSource, seed: int) -> Iterator[Problem | 
             raise SourceError(f"{source.dataset}: no {source.prompt!r} in its items (have: {have})")
         meta = {"index": number, "seed": seed, "family": source.dataset}
         name = f"reasoning_gym:{source.dataset}"
-        yield _problem(source, text, item["answer"], name, meta, source.verifier)
+        yield _problem(source, text, item["answer"], name, number, source.verifier, meta)
 
 
 def _problem(
@@ -156,49 +155,73 @@ def _problem(
     prompt: Any,
     answer: Any,
     name: str,
-    meta: dict[str, Any],
+    number: int,
     verifier: str,
-) -> Problem:
-    if not isinstance(prompt, list):
-        prompt = str(prompt)
-    return Problem(
-        id=problem_id(prompt, answer, verifier),
-        prompt=prompt,
-        answer=answer,
-        verifier=verifier,
-        gold=source.gold,
-        source=name,
-        meta={"operator": source.source, **meta},
-    )
+    meta: dict[str, Any],
+) -> Problem | BadRow:
+    try:
+        return Problem(
+            prompt=_askable(as_prompt(prompt)),
+            answer=as_answer(answer),
+            verifier=verifier,
+            gold=source.gold,
+            source=name,
+            meta={"operator": source.source, **meta},
+        )
+    except ValidationError as error:
+        return BadRow(name, number, in_words(error))
+    except ValueError as error:
+        return BadRow(name, number, str(error))
+
+
+def _askable(prompt: str | list[Message]) -> str | list[Message]:
+    if isinstance(prompt, str):
+        return prompt
+    for number, message in enumerate(prompt, 1):
+        if message.get("role") not in ROLES:
+            role = f"unknown role {message['role']!r}" if "role" in message else "no role"
+            raise ValueError(f"message {number} of the prompt has {role}")
+    if not any(message["role"] == "user" for message in prompt):
+        raise ValueError("the prompt has no user turn" if prompt else "the prompt is an empty chat")
+    return prompt
 
 
 def hold_out(
     problems: Sequence[Problem], n: int, by: str, seed: int
 ) -> tuple[list[Problem], list[Problem]]:
-    """(asked, held out): `n` problems at random, or whole families until there are `n`.
+    """(asked, held out): prompts at random, or whole families, until there are `n` problems.
 
-    The choice depends on the problems and the seed, not on their order. Raises SourceError where
-    nothing would be left to ask.
+    All problems with one prompt fall on the same side, so `n` problems are held out exactly where
+    prompts are unique (`by` id), and at least `n` otherwise. With families, problems of others
+    that share a prompt with a chosen one are held out too. A prompt is drawn by the least id of
+    its problems: the choice depends on the problems and the seed, not on their order. Raises
+    SourceError where nothing would be left to ask.
     """
 
     def family(problem: Problem) -> str:
         return str(problem.meta.get("family") or problem.source)
 
-    def draw(name: str) -> str:
-        return content_id([seed, name])
-
     if n >= len(problems):
         raise SourceError(f"cannot hold out {n} of {len(problems)} problems: nothing is left")
-    if by == "id":
-        chosen = {p.id for p in sorted(problems, key=lambda p: draw(p.id))[:n]}
-    else:
-        chosen = set()
-        for name in sorted({family(p) for p in problems}, key=draw):
-            if len(chosen) >= n:
-                break
-            chosen |= {p.id for p in problems if family(p) == name}
-    held = [p for p in problems if p.id in chosen]
-    asked = [p for p in problems if p.id not in chosen]
-    if not asked:
-        raise SourceError("holding out whole families leaves nothing to ask")
+    prompts = [str(problem.prompt) for problem in problems]
+    sizes = Counter(prompts)
+    pairs = list(zip(problems, prompts, strict=True))
+    first: dict[str, str] = {}
+    for problem, prompt in pairs:
+        first[prompt] = min(problem.id, first.get(prompt, problem.id))
+    drawn: dict[str, set[str]] = {}
+    for problem, prompt in pairs:
+        drawn.setdefault(first[prompt] if by == "id" else family(problem), set()).add(prompt)
+    chosen: set[str] = set()
+    count = 0
+    for name in sorted(drawn, key=lambda name: content_id([seed, name])):
+        if count >= n:
+            break
+        count += sum(sizes[prompt] for prompt in drawn[name] - chosen)
+        chosen |= drawn[name]
+    if count == len(problems):
+        what = "prompts" if by == "id" else "families"
+        raise SourceError(f"holding out whole {what} leaves nothing to ask")
+    held = [problem for problem, prompt in pairs if prompt in chosen]
+    asked = [problem for problem, prompt in pairs if prompt not in chosen]
     return asked, held

@@ -36,7 +36,7 @@ async def evolve(
     def requests() -> Iterator[Request]:
         for number in range(source.n):
             parent = parents[number % len(parents)]
-            text = source.prompt.format(prompt=parent.text)
+            text = source.prompt.replace("{prompt}", parent.text)
             yield Request(
                 problem_id=parent.id,
                 messages=[{"role": "user", "content": text}],

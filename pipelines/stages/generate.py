@@ -18,7 +18,7 @@ from verifiers.base import load
 from verifiers.pool import VerdictPool
 from verifiers.records import Problem, pass_rate
 
-QUESTIONS_VERSION = 1
+QUESTIONS_VERSION = 2
 CHAINS_VERSION = 1
 
 

@@ -317,7 +317,7 @@ def test_written_questions_are_asked_and_trained_on(tmp_path, finished):
     distill("generate", written, "--run-dir", tmp_path / "run", "--set", source, check=0)
     stages = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]
     assert stages["questions"]["counts"]["written"] > 20
-    assert 0 < stages["chains"]["counts"]["harder_than_parent"] <= 1
+    assert 0 <= stages["chains"]["counts"]["harder_than_parent"] <= 1
     made = [r for r in rows(tmp_path / "run", "problems") if r["source"] == "evolve"]
     known = {r["id"] for r in rows(tmp_path / "run", "problems")}
     assert all(json.loads(r["parents"])[0] in known and r["gold"] == "computed" for r in made)
