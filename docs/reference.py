@@ -82,9 +82,8 @@ def recipe() -> str:
         lines += ["| key | type | default | |", "|---|---|---|---|"]
         for name, field in model.model_fields.items():
             text = " ".join((field.description or "").split()).replace("|", "\\|")
-            lines.append(
-                f"| `{field.alias or name}` | {words(field.annotation)} | {default(field)} | {text} |"
-            )
+            cells = (f"`{field.alias or name}`", words(field.annotation), default(field), text)
+            lines.append(f"| {' | '.join(cells)} |")
             waiting += models(field.annotation)
     return "\n".join(lines) + "\n"
 

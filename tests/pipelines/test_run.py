@@ -304,8 +304,7 @@ def test_an_existing_empty_folder_stays_empty_after_a_mistake(finished, tmp_path
     assert not (tmp_path / "a").exists()
 
 
-def test_written_questions_are_asked_and_trained_on(tmp_path, finished):
-    _, recipe, _ = finished
+def test_written_questions_are_asked_with_computed_ground_truth(tmp_path):
     source = "questions.0={from: reasoning_gym, dataset: chain_sum, n: 60, prompt: '{metadata[expression]}=?'}"
     written = tmp_path / "written.yaml"
     written.write_text(
