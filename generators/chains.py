@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 
 from generators.config import ChainsConfig, Sampling
 from generators.store import Store
-from verifiers.pool import VerdictPool
+from verifiers.pool import Backlog, VerdictPool
 from verifiers.records import Completion, Group, Problem, Verdict
 from verifiers.sampler import Request, Sampler
-
-BACKLOG = 2048
 
 
 async def chains(
@@ -30,7 +27,7 @@ async def chains(
     """
     open_groups: dict[str, _Open] = {}
     ready: deque[Group] = deque()
-    judging: set[asyncio.Task[None]] = set()
+    judging = Backlog()
     book = _Book(store, pool)
 
     def requests() -> Iterator[Request]:
@@ -52,13 +49,10 @@ async def chains(
             ready.append(open_groups.pop(completion.problem_id).close())
 
     async for completion in sampler.sample(requests()):
-        judging.add(task := asyncio.create_task(judge(completion)))
-        task.add_done_callback(judging.discard)
-        if len(judging) >= BACKLOG:
-            await asyncio.wait(judging, return_when=asyncio.FIRST_COMPLETED)
+        await judging.add(judge(completion))
         while ready:
             yield ready.popleft()
-    await asyncio.gather(*judging)
+    await judging.drain()
     book.flush()
     for group in (*ready, *(left.close() for left in open_groups.values())):
         yield group

@@ -69,11 +69,7 @@ def users_mistakes() -> Any:
     """Errors of the packages below, as what they are to a user."""
     try:
         yield
-    except GeneratorError as error:
-        raise UsageError(str(error)) from error
-    except VerifierError as error:
-        raise UsageError(str(error)) from error
-    except ModelError as error:
+    except (GeneratorError, VerifierError, ModelError) as error:
         raise UsageError(str(error)) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -10,12 +9,11 @@ from typing import Any
 
 from students.config import EvaluateConfig
 from students.intervals import Interval, paired, rate, verdict
-from verifiers.pool import VerdictPool
+from verifiers.pool import Backlog, VerdictPool
 from verifiers.records import Completion, Problem
 from verifiers.sampler import Request, Sampler
 
 GREEDY = -1
-BACKLOG = 2048
 
 
 @dataclass(frozen=True)
@@ -59,13 +57,10 @@ async def evaluate(
         )
         progress(len(scores))
 
-    judging: set[asyncio.Task[None]] = set()
+    judging = Backlog()
     async for completion in sampler.sample(_requests(problems, config, seed)):
-        judging.add(task := asyncio.create_task(judge(completion)))
-        task.add_done_callback(judging.discard)
-        if len(judging) >= BACKLOG:
-            await asyncio.wait(judging, return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.gather(*judging)
+        await judging.add(judge(completion))
+    await judging.drain()
     order = {problem.id: n for n, problem in enumerate(problems)}
     return sorted(scores, key=lambda score: (order[score.problem_id], score.index))
 

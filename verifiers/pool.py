@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from verifiers import base
@@ -200,6 +200,40 @@ class VerdictPool:
                     await reading
                 return None
             wait = max(0.05, self.limit - used)
+
+
+class Backlog:
+    """Judgements under way, at most `most` of them; one that fails fails whoever adds the next."""
+
+    def __init__(self, most: int = 2048):
+        self.most = most
+        self._running: set[asyncio.Task[None]] = set()
+        self._failed: list[BaseException] = []
+
+    async def add(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start `work`, and wait while there is too much of it."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._end)
+        if len(self._running) >= self.most:
+            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+        self._check()
+
+    async def drain(self) -> None:
+        """Wait for all of it."""
+        if self._running:
+            await asyncio.wait(self._running)
+            await asyncio.sleep(0)
+        self._check()
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed.append(error)
+
+    def _check(self) -> None:
+        if self._failed:
+            raise self._failed[0]
 
 
 def _settle(task: _Task, verdict: Verdict) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from verifiers import base
-from verifiers.pool import VerdictPool
+from verifiers.pool import Backlog, VerdictPool
 from verifiers.records import Completion, Problem
 
 PLUGIN = '''
@@ -185,3 +185,17 @@ def children() -> list[int]:
         if int(fields[1]) == os.getpid() and fields[0] != "Z":
             found.append(int(path.parent.name))
     return found
+
+
+def test_a_judgement_that_fails_is_never_lost():
+    async def fails():
+        raise OSError("disk")
+
+    async def go():
+        backlog = Backlog(most=2)
+        await backlog.add(asyncio.sleep(0))
+        await backlog.add(fails())
+        await backlog.drain()
+
+    with pytest.raises(OSError, match="disk"):
+        asyncio.run(go())
