@@ -1,5 +1,6 @@
 # make demo     set up and run the quickstart: from problems to a measured student
 # make test     set up and run the tests
+# make pretrained  fetch the real model that the recipes pretrained and refusal start from
 # make install  the set-up alone;  make check, make slow  what CI runs besides
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu   where pip finds the CPU build of torch, if
 #                                                    your package index does not have it
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test install check slow clean
+.PHONY: demo test install check slow pretrained clean
 
 demo: install
 	$(BIN)/distill run quickstart
@@ -21,6 +22,12 @@ test: $(VENV)/installed-dev
 
 slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
+
+pretrained: models/SmolLM2-135M-Instruct
+
+models/SmolLM2-135M-Instruct: | $(VENV)/installed
+	$(PIP) gguf
+	$(BIN)/python -m pipelines.recipes.fetch_pretrained $@
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
