@@ -125,6 +125,10 @@ class DPO(Training):
     label_smoothing: float = Field(
         0.0, ge=0, lt=0.5, description="Share of pairs taken to be the wrong way round."
     )
+    rpo_alpha: float = Field(
+        0.0, ge=0, description="Weight of the chosen completion's own loss a token, which keeps "
+        "its likelihood up (arXiv 2404.19733)."
+    )  # fmt: skip
 
 
 class GRPO(Training):

@@ -45,7 +45,7 @@ def from_rows(
         documents = encode_texts(tokenizer, [row["text"] for row in rows], stage.max_length)
         units = [(document,) for document in documents]
     elif isinstance(stage, DPO):
-        objective = Dpo(stage.beta, stage.label_smoothing)
+        objective = Dpo(stage.beta, stage.label_smoothing, stage.rpo_alpha)
         sides = [
             as_chat({"prompt": row["prompt"], "completion": row[side]})
             for row in rows

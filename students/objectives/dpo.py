@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -14,12 +15,15 @@ class Dpo:
 
     l is the sum of a completion's log-probs. Documents alternate, chosen before rejected; the
     extra `ref_logp` [T] holds the reference's log-prob of each learned token. `label_smoothing` is
-    the share of pairs taken to be the wrong way round (conservative DPO).
+    the share of pairs taken to be the wrong way round (conservative DPO). `rpo_alpha` adds that
+    much of the chosen completion's own loss, -lw / |w|, which keeps its likelihood from falling
+    along with the rejected one's (arXiv 2404.19733).
     """
 
-    def __init__(self, beta: float, label_smoothing: float = 0.0):
+    def __init__(self, beta: float, label_smoothing: float = 0.0, rpo_alpha: float = 0.0):
         self.beta = beta
         self.label_smoothing = label_smoothing
+        self.rpo_alpha = rpo_alpha
 
     def count(self, packed: Packed) -> float:
         """Pairs."""
@@ -32,9 +36,11 @@ class Dpo:
         margin = self.beta * (chosen - rejected)
         smooth = self.label_smoothing
         losses = -(1 - smooth) * F.logsigmoid(margin) - smooth * F.logsigmoid(-margin)
-        loss = losses.sum() / normaliser
+        own = -(of_documents(logp, packed) / of_documents(torch.ones_like(logp), packed))[0::2]
+        loss = (losses + self.rpo_alpha * own).sum() / normaliser
         return loss, {
             "loss": loss.detach(),
+            "chosen_loss": own.sum().detach() / normaliser,
             "accuracy": (margin > 0).float().sum().detach() / normaliser,
             "margin": margin.sum().detach() / normaliser,
             "chosen": chosen.sum().detach() / normaliser,

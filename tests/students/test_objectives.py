@@ -42,6 +42,9 @@ def test_dpo_by_hand():
     smooth, _ = Dpo(0.1, label_smoothing=0.25)(logp, batch, 1.0)
     expected = 0.75 * math.log(1 + math.exp(-0.1)) + 0.25 * math.log(1 + math.exp(0.1))
     assert smooth.item() == pytest.approx(expected)
+    anchored, metrics = Dpo(0.1, rpo_alpha=2.0)(logp, batch, 1.0)
+    assert anchored.item() == pytest.approx(loss.item() + 2.0 * (0.5 + 0.5) / 2)
+    assert metrics["chosen_loss"].item() == pytest.approx(0.5)
 
 
 def test_pairs_are_never_split():
