@@ -132,16 +132,28 @@ def test_reference_log_probs_are_computed_once(guesser, tmp_path, monkeypatch):
         with_reference(pairs, model, "another", tmp_path)
 
 
-def test_the_reference_of_an_adapted_model_is_its_base(guesser):
+@pytest.mark.parametrize("adapted", [False, True])
+def test_the_reference_stays_what_the_policy_was(guesser, adapted):
     model, tokenizer = models.load(guesser)
     docs = encode_chats(tokenizer, [as_chat(r) for r in digits(str)], 64)
     batch = pack((d,) for d in docs)
     plain = Reference(model)(batch).extras["ref_logp"]
-    adapted = models.adapt(model, Lora(rank=2), seed=0)
-    for name, parameter in adapted.named_parameters():
-        if "lora_B" in name:
-            parameter.data.normal_()
-    torch.testing.assert_close(Reference(adapted)(batch).extras["ref_logp"], plain)
+    if adapted:
+        model = models.adapt(model, Lora(rank=2), seed=0)
+    fresh = Reference(model)
+    _move(model)
+    moved = Reference(model)
+    assert (moved(batch).extras["ref_logp"] - plain).abs().max() > 0.01
+    expected = moved(batch).extras["ref_logp"]
+    _move(model)
+    assert torch.equal(fresh(batch).extras["ref_logp"], plain)
+    assert torch.equal(moved(batch).extras["ref_logp"], expected)
+
+
+def _move(model):
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.1 * torch.randn_like(parameter)
 
 
 PROBLEMS = [Problem(prompt=f"{d}?", answer=str(d), verifier="exact") for d in range(10)]
