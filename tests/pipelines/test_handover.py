@@ -1,10 +1,12 @@
 """Each stage starts from exactly what the one before ended with, and the folder holds it."""
 
+import io
 import json
 import shutil
 import subprocess
 import sys
 import textwrap
+from contextlib import redirect_stderr, redirect_stdout
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +17,7 @@ from peft import PeftModel
 
 from pipelines import recipe as recipes
 from pipelines import run as running
+from pipelines.cli import main
 from students import engine, models
 from students.batches.encode import as_chat, encode_chats
 from students.batches.pack import pack
@@ -207,3 +210,49 @@ def test_a_saved_student_answers_the_same_without_our_package(full, lora, kind, 
     ours = [completion.text for completion in sampler.draw(asked)]
     assert done.stdout.splitlines() == [repr(text) for text in ours]
     assert len(set(ours)) > 1
+
+
+def edited(full, folder, *changes):
+    """The manifest entry and the evaluation of grpo, after a changed recipe was run to its end."""
+    recipe, run = folder / "life.yaml", folder / "run"
+    recipe.write_text(SHORT)
+    shutil.copytree(full[0], run)
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as stop:
+        main(["run", str(recipe), "--run-dir", str(run), *(f"--set={c}" for c in changes)])
+    assert stop.value.code == 0, err.getvalue()
+    counts = json.loads((run / "manifest.json").read_text())["stages"]["train:grpo"]["counts"]
+    rows = {row["stage"]: row for row in json.loads((run / "evaluation.json").read_text())}
+    lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    steps = sum(line["stage"] == "grpo" for line in lines)
+    return run, counts, rows["grpo"], steps, out.getvalue(), err.getvalue()
+
+
+def test_rl_without_anything_to_learn_is_skipped_with_the_reason(full, tmp_path):
+    run, counts, row, steps, out, err = edited(full, tmp_path, "stages.sft.max_steps=5")
+    assert counts["groups"] == counts["unsolved"] == 24
+    assert counts["solved"] == counts["steps"] == steps == 0
+    assert "loss" not in counts
+    why = "pass@8 is not above pass@1: of 24 groups drawn, 0 are solved by every answer, 24 by none"
+    assert counts["skipped"].startswith(why)
+    assert row["skipped"] == counts["skipped"]
+    assert row["verdict"] == "flat"
+    assert (row["vs"]["stage"], row["vs"]["diff"]) == ("dpo", 0)
+    for text in (out, err, (run / "report.html").read_text()):
+        assert f"grpo skipped: {why}" in text
+    before, after = (run / "students" / s / "model.safetensors" for s in ("dpo", "grpo"))
+    assert before.read_bytes() == after.read_bytes()
+
+
+def test_rl_that_runs_out_of_groups_says_after_how_many_rounds(full, tmp_path):
+    run, counts, row, steps, out, err = edited(
+        full, tmp_path, "stages.grpo.prompts=4", "stages.grpo.refill=1", "stages.grpo.rounds=50"
+    )
+    rounds = steps // 4
+    assert 0 < rounds < 50
+    assert counts["steps"] == steps == 4 * rounds
+    assert counts["ended"].startswith(f"after {rounds} rounds, pass@8 is not above pass@1: of 4 ")
+    assert "skipped" not in counts
+    assert row["ended"] == counts["ended"]
+    for text in (out, err, (run / "report.html").read_text()):
+        assert f"grpo ended: after {rounds} rounds" in text
