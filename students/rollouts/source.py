@@ -140,11 +140,12 @@ class RolloutSource:
         figures = {"zero_variance": 1 - len(varied) / asked, "undecided": share}
         return varied, _figures(drawn) | figures
 
-    def _next(self, count: int) -> list[Problem]:
+    def _next(self, count: int) -> list[tuple[Problem, int]]:
+        """The next problems, each with how often it was drawn before."""
         chosen = []
         for _ in range(count):
             epoch, place = divmod(self.cursor, len(self.problems))
-            chosen.append(self.problems[self._order(epoch)[place]])
+            chosen.append((self.problems[self._order(epoch)[place]], epoch))
             self.cursor += 1
         return chosen
 
@@ -154,9 +155,10 @@ class RolloutSource:
             self._known = (epoch, generator.permutation(len(self.problems)))
         return self._known[1]
 
-    async def _draw(self, problems: Sequence[Problem]) -> tuple[list[Rollouts], int]:
-        """Judged groups of the policy's answers to `problems`, and how many nobody can judge."""
+    async def _draw(self, turns: Sequence[tuple[Problem, int]]) -> tuple[list[Rollouts], int]:
+        """Judged groups of the policy's answers, and how many answers nobody can judge."""
         config = self.config
+        size = config.group_size
         sampling = {"temperature": 1.0, "max_tokens": config.max_tokens}
         requests = [
             Request(
@@ -164,22 +166,21 @@ class RolloutSource:
                 messages=problem.messages(self.system),
                 sampling=sampling,
                 seed=self.seed * 1_000_003 + self.round,
-                index=index,
+                index=turn * size + index,
             )
-            for problem in problems
-            for index in range(config.group_size)
+            for problem, turn in turns
+            for index in range(size)
         ]
         training = self.sampler.model.training
         self.sampler.model.eval()
         written = [completion async for completion in self.sampler.sample(requests)]
         self.sampler.model.train(training)
-        size = config.group_size
-        owners = [problem for problem in problems for _ in range(size)]
+        owners = [problem for problem, _ in turns for _ in range(size)]
         verdicts = await asyncio.gather(
             *(self.pool.judge(p, c) for p, c in zip(owners, written, strict=True))
         )
         groups, lost = [], 0
-        for n, problem in enumerate(problems):
+        for n, (problem, _) in enumerate(turns):
             part = slice(n * size, (n + 1) * size)
             pairs = list(zip(written[part], verdicts[part], strict=True))
             counted = [pair for pair in pairs if self._counts(pair[1])]
