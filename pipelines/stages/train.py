@@ -24,19 +24,19 @@ NESTED = ("messages", "prompt", "answer")
 
 def run(job: Job, stage: Training, before: str | None) -> Counts:
     """Train `stage` from the student of stage `before`, or from the start."""
-    from students import engine, models
+    from students import engine
 
     name, students = stage_id(stage), job.folder.path / "students"
     students.mkdir(exist_ok=True)
     rows = _rows(job, stage)
     model, tokenizer, origin = policy(job, before)
-    summary = models.describe(model)
     metrics = Metrics(job, name, fresh=not engine.resumable(students / name))
     with _plan(job, stage, rows, model, tokenizer, origin) as plan:
         engine.train(
             model, tokenizer, plan.objective, plan.source, stage, students / name, plan.steps,
             metrics.add, keep=True,
         )  # fmt: skip
+    summary = json.loads((students / name / "training.json").read_text())
     return {"rows": len(rows), **metrics.totals(), **summary, **_ended(job, name, plan.source)}
 
 

@@ -119,6 +119,7 @@ def test_a_lora_policy_is_handed_on_as_one_adapter(lora):
         merged = logits(*models.load(folder))
         assert (merged - logits(*models.load(base))).abs().max() > 0.01, stage
         torch.testing.assert_close(merged, seen[stage].last, rtol=1e-5, atol=1e-5)
+        assert _counts(run, stage)["merge_error"] < 1e-4
 
 
 def test_a_saved_adapter_says_what_it_stands_on_and_gives_the_merged_model(lora):
@@ -146,6 +147,12 @@ def test_an_adapter_on_16_bit_weights_is_handed_on_whole_though_merging_rounds_i
     off = (logits(merged, tokenizer) - seen["grpo"].last).abs().max().item()
     moved = (seen["grpo"].last - seen["sft"].first).abs().max().item()
     assert 0 < off < moved / 4
+    counts = [_counts(run, stage) for stage in ("sft", "dpo", "grpo")]
+    assert all(0.01 < count["merge_error"] < 1 for count in counts), counts
+
+
+def _counts(run, stage):
+    return json.loads((run / "manifest.json").read_text())["stages"][f"train:{stage}"]["counts"]
 
 
 @pytest.mark.parametrize("kind", ["full", "lora"])
@@ -221,7 +228,7 @@ def edited(full, folder, *changes):
     with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as stop:
         main(["run", str(recipe), "--run-dir", str(run), *(f"--set={c}" for c in changes)])
     assert stop.value.code == 0, err.getvalue()
-    counts = json.loads((run / "manifest.json").read_text())["stages"]["train:grpo"]["counts"]
+    counts = _counts(run, "grpo")
     rows = {row["stage"]: row for row in json.loads((run / "evaluation.json").read_text())}
     lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
     steps = sum(line["stage"] == "grpo" for line in lines)

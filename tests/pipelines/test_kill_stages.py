@@ -23,8 +23,9 @@ KILLS = [
     # a checkpoint half written; written and not in its place
     ("train:cpt", SAVE, 1, "half"),
     ("train:cpt", PLACE, 2, "before"),
-    # a student saved and not in its place; half saved; in its place and not noted
+    # a student saved and not in its place; noted and not tidied; half saved; not noted
     ("train:cpt", RENAME, 1, "before"),
+    ("train:cpt", "pipelines.run_folder:RunFolder.finish", 1, "after"),
     ("train:sft", STEP, 70, "after"),
     ("train:sft", "transformers:PreTrainedTokenizerBase.save_pretrained", 1, "before"),
     ("train:sft", RENAME, 1, "after"),
