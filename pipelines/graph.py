@@ -42,12 +42,12 @@ def _learning(recipe: Recipe, config: dict[str, Any], teacher: Any) -> list[Node
     student = [config["student"], recipe.student and identity(str(recipe.student.model))]
     measured = measured_stages(recipe)
 
-    def measure(stage: str, subject: Any, inputs: list[str]) -> None:
+    def measure(stage: str, subject: Any, inputs: list[str], before: str | None = None) -> None:
         if stage in measured:
             what = [config["evaluate"], config["chains"]["system"], subject, recipe.seed]
             found.append(
                 Node(f"evaluate:{stage}", "evaluate", what, ["questions", *inputs],
-                     partial(evaluate.run, stage=stage), evaluate.VERSION, True,
+                     partial(evaluate.run, stage=stage, before=before), evaluate.VERSION, True,
                      _tables("evaluation", file=evaluate.file_of(stage)))
             )  # fmt: skip
 
@@ -62,7 +62,7 @@ def _learning(recipe: Recipe, config: dict[str, Any], teacher: Any) -> list[Node
                  partial(train.run, stage=stage, before=before), train.VERSION,
                  outputs=[f"students/{name}/config.json"])
         )  # fmt: skip
-        measure(name, None, [f"train:{name}"])
+        measure(name, None, [f"train:{name}"], before or "base")
         before = name
     return found
 

@@ -102,6 +102,7 @@ def _do(job: Job, node: Node, plan: Sequence[Node], prints: dict[str, str]) -> N
     folder, progress = job.folder, job.progress
     fingerprint = prints[node.name]
     if folder.done(node.name, fingerprint, node.outputs):
+        _forget_partial(job, node)
         progress.note(f"{node.name}: already done")
         return
     needed = [other for other in plan if other.name in node.inputs]
@@ -111,7 +112,7 @@ def _do(job: Job, node: Node, plan: Sequence[Node], prints: dict[str, str]) -> N
             f"{node.name} needs {', '.join(missing)} of this recipe, which {folder.path} does not "
             "hold yet; run the parts before it first"
         )
-    _forget_unfinished(job, node, fingerprint)
+    _mark_partial(job, node, fingerprint)
     progress.start(node.name)
     folder.log("start", stage=node.name, fingerprint=fingerprint)
     start = time.monotonic()
@@ -122,21 +123,32 @@ def _do(job: Job, node: Node, plan: Sequence[Node], prints: dict[str, str]) -> N
     seconds = time.monotonic() - start
     folder.write_recipe()
     folder.finish(node.name, fingerprint, seconds, counts)
+    _forget_partial(job, node)
     folder.log("done", stage=node.name, seconds=round(seconds, 2))
     progress.done(_say(counts))
 
 
-def _forget_unfinished(job: Job, node: Node, fingerprint: str) -> None:
+def _mark_partial(job: Job, node: Node, fingerprint: str) -> None:
     """Checkpoints of an unfinished training that was of another fingerprint are no use."""
     if node.part != "train":
         return
-    name = node.name.removeprefix("train:")
-    partial_run = job.folder.path / "students" / f".{name}.partial"
-    mark = partial_run / "fingerprint"
-    if partial_run.exists() and (not mark.exists() or mark.read_text() != fingerprint):
-        shutil.rmtree(partial_run)
-    partial_run.mkdir(parents=True, exist_ok=True)
-    mark.write_text(fingerprint)
+    partial = _partial(job, node)
+    mark = partial / "fingerprint"
+    if mark.exists() and mark.read_text() == fingerprint:
+        return
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    job.folder.write_text(str(mark.relative_to(job.folder.path)), fingerprint)
+
+
+def _forget_partial(job: Job, node: Node) -> None:
+    """Remove the checkpoints of a training whose result is noted."""
+    if node.part == "train":
+        shutil.rmtree(_partial(job, node), ignore_errors=True)
+
+
+def _partial(job: Job, node: Node) -> Path:
+    return job.folder.path / "students" / f".{node.name.removeprefix('train:')}.partial"
 
 
 def _finish(job: Job, plan: Sequence[Node]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ import yaml
 from generators.store import Store
 from pipelines.errors import PipelineError, UsageError
 from pipelines.recipe import Recipe, dump
+from verifiers.files import place
 from verifiers.records import Completion, Group, Problem, Verdict, canonical_json
 
 PROBLEM_JSON = ("prompt", "answer", "parents", "meta")
@@ -75,7 +76,7 @@ class RunFolder:
         target = self.path / name
         beside = target.with_name(f".{target.name}.tmp")
         beside.write_text(text, encoding="utf-8")
-        _replace(beside, target)
+        place(beside, target)
         return target
 
     def store(self) -> Store:
@@ -121,7 +122,7 @@ class RunFolder:
         table = pa.Table.from_pylist(list(rows)) if rows else pa.table({})
         beside = folder / f".{file}.tmp"
         pq.write_table(table, beside)
-        _replace(beside, folder / f"{file}.parquet")
+        place(beside, folder / f"{file}.parquet")
 
     def read_table(self, config: str, file: str = "part-0") -> list[dict[str, Any]]:
         """Rows of data/<config>/<file>.parquet."""
@@ -211,13 +212,6 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise UsageError(f"{file} is damaged; remove it to have every stage checked") from error
     return manifest
-
-
-def _replace(beside: Path, target: Path) -> None:
-    """Put a finished file in its place, so that even a power cut leaves the old or the new one."""
-    with beside.open("rb") as stream:
-        os.fsync(stream.fileno())
-    beside.rename(target)
 
 
 def _name_in(path: Path) -> str | None:

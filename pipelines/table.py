@@ -15,6 +15,8 @@ def text_table(rows: list[dict[str, Any]]) -> str:
     lines.insert(1, "  ".join("-" * width for width in widths))
     n, on = rows[0]["n"], rows[0]["on"]
     lines.append(f"{n:,} problems ({on}), {rows[0]['samples']} samples each; rates in percent")
+    for row in rows:
+        lines += [f"{row['stage']} {how}: {row[how]}" for how in ("skipped", "ended") if how in row]
     return "\n".join(line.rstrip() for line in lines)
 
 

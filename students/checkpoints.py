@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import warnings
@@ -11,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from verifiers.files import place
 
 PATTERN = re.compile(r"step-(\d+)\.pt$")
 
@@ -45,11 +46,8 @@ def write(folder: Path, step: int, state: dict[str, Any], keep: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"step-{step:08d}.pt"
     beside = final.with_suffix(".tmp")
-    with beside.open("wb") as stream:
-        torch.save(state, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.rename(final)
+    torch.save(state, beside)
+    place(beside, final)
     for old in found(folder)[:-keep]:
         old.unlink()
 

@@ -21,6 +21,7 @@ from students.config import Training
 from students.errors import DataError
 from students.objectives import Objective
 from students.sources import Source
+from verifiers.files import place
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -34,18 +35,20 @@ def train(
     out: Path,
     steps: int,
     report: Report = lambda line: None,
+    keep: bool = False,
 ) -> Path:
     """Train `model` for `steps` optimizer steps and save it as the folder `out`.
 
     Fewer steps where the source is exhausted before.
 
-    Checkpoints lie beside it, in `out`.partial, and training goes on from the newest one; the
+    Checkpoints lie beside it, in `partial_of(out)`, and training goes on from the newest one; the
     result is the same, bit for bit on a CPU, as if it had never stopped. `report` gets one line of
-    metrics a step, again for the steps that are done again.
+    metrics a step, again for the steps that are done again. `keep` leaves the checkpoints to a
+    caller who has yet to note the result.
 
     Raises DataError where the loss is not finite.
     """
-    partial = out.with_name(f".{out.name}.partial")
+    partial = partial_of(out)
     accelerator = Accelerator()
     scorer = Scorer(model)
     optimizer = _optimizer(scorer, config)
@@ -79,7 +82,20 @@ def train(
         if step % config.checkpoint_every == 0 and step < steps and accelerator.is_main_process:
             state = _state(step, trained, optimizer, source)
             checkpoints.write(partial / "checkpoints", step, state, config.keep_checkpoints)
-    return _finish(accelerator.unwrap_model(scorer).model, tokenizer, partial, out)
+    _finish(accelerator.unwrap_model(scorer).model, tokenizer, partial, out)
+    if not keep:
+        shutil.rmtree(partial)
+    return out
+
+
+def partial_of(out: Path) -> Path:
+    """The folder of what is unfinished of the student that will stand at `out`."""
+    return out.with_name(f".{out.name}.partial")
+
+
+def resumable(out: Path) -> bool:
+    """True where the training towards `out` has a checkpoint to go on from."""
+    return bool(checkpoints.found(partial_of(out) / "checkpoints"))
 
 
 def learning_rate(step: int, steps: int, config: Training) -> float:
@@ -156,7 +172,7 @@ def _resume(partial: Path, trained: dict[str, nn.Parameter], optimizer: Any, sou
     return int(state["step"])
 
 
-def _finish(model: Any, tokenizer: Any, partial: Path, out: Path) -> Path:
+def _finish(model: Any, tokenizer: Any, partial: Path, out: Path) -> None:
     """Save the model beside `out` and move it there in one step."""
     final = partial / "model"
     shutil.rmtree(final, ignore_errors=True)
@@ -165,6 +181,4 @@ def _finish(model: Any, tokenizer: Any, partial: Path, out: Path) -> Path:
     models.save(model, tokenizer, final)
     (final / "training.json").write_text(json.dumps(summary) + "\n")
     shutil.rmtree(out, ignore_errors=True)
-    final.rename(out)
-    shutil.rmtree(partial)
-    return out
+    place(final, out)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -60,6 +62,7 @@ def build(shape: Scratch, seed: int) -> tuple[Any, PreTrainedTokenizerBase]:
     """A model of random weights and its tokenizer; the same weights for the same seed."""
     tokenizer = load_tokenizer(shape.tokenizer)
     config = _config(shape, tokenizer)
+    tokenizer = _as_loaded(tokenizer, config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(
@@ -90,6 +93,14 @@ def _config(shape: Scratch, tokenizer: PreTrainedTokenizerBase) -> Any:
         )
     except ValueError as error:
         raise ModelError(f"unknown architecture {shape.architecture!r}") from error
+
+
+def _as_loaded(tokenizer: PreTrainedTokenizerBase, config: Any) -> PreTrainedTokenizerBase:
+    """`tokenizer` as anyone will load it with the model: some architectures bring a normaliser."""
+    with TemporaryDirectory() as folder:
+        config.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        return load_tokenizer(folder)
 
 
 def load(name: str | Path, dtype: str = "auto") -> tuple[Any, PreTrainedTokenizerBase]:
@@ -138,10 +149,15 @@ def start(config: StudentConfig, seed: int) -> tuple[Any, PreTrainedTokenizerBas
     return load(config.model, config.dtype)
 
 
-def adapt(model: Any, lora: Lora, seed: int) -> Any:
-    """`model` with fresh LoRA adapters, everything else frozen."""
-    from peft import LoraConfig, get_peft_model
+def adapt(model: Any, lora: Lora, seed: int, adapter: Path | None = None) -> Any:
+    """`model` with a LoRA adapter, everything else frozen: a fresh one, or that of a folder.
 
+    The adapter is in float32, whatever the model is in.
+    """
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    if adapter is not None:
+        return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha or 2 * lora.rank,
@@ -164,10 +180,30 @@ def save(model: Any, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
 
 
 def describe(model: Any) -> dict[str, Any]:
-    """Weights in all, and the share that is trained."""
+    """Weights in all, the share that is trained, and with LoRA what merging loses."""
     total = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return {"weights": total, "trained": trained, "share": round(trained / total, 4)}
+    found = {"weights": total, "trained": trained, "share": round(trained / total, 4)}
+    if hasattr(model, "merge_and_unload"):
+        found["merge_error"] = round(merge_error(model), 6)
+    return found
+
+
+@torch.no_grad()
+def merge_error(model: Any) -> float:
+    """|merged - exact| / |change|: the part of the adapter's change that merged weights round away.
+
+    About 0 with weights of 32 bits; 1 where 16 bits hold nothing of it.
+    """
+    lost = change = 0.0
+    for layer in model.modules():
+        if hasattr(layer, "get_delta_weight"):
+            weight = layer.get_base_layer().weight
+            delta = layer.get_delta_weight("default").float()
+            merged = (weight.float() + delta).to(weight.dtype)
+            lost += (merged.double() - weight.double() - delta.double()).square().sum().item()
+            change += delta.square().sum().item()
+    return math.sqrt(lost / change) if change else 0.0
 
 
 def device() -> torch.device:

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch.func import functional_call
 
 from students.batches.pack import Document, Packed, Unit, pack
 from students.batches.scorer import Scorer
+from verifiers.files import place
 
 TOKENS = 16384
 
 
 class Reference:
-    """Log-probs of the starting policy; with adapters, the same weights with adapters off."""
+    """Log-probs under `model` as it is now: a copy of what is trained, over what stays frozen."""
 
     def __init__(self, model: Any):
-        self.adapted = hasattr(model, "disable_adapter")
-        self.model = model if self.adapted else copy.deepcopy(model).eval().requires_grad_(False)
+        self.scorer = Scorer(model)
+        self.start = {
+            name: parameter.detach().clone()
+            for name, parameter in self.scorer.named_parameters()
+            if parameter.requires_grad
+        }
 
     @torch.no_grad()
     def __call__(self, batch: Packed) -> Packed:
         """`batch` with the extra `ref_logp` [T], zero where nothing is learned."""
-        device = next(self.model.parameters()).device
-        scorer = Scorer(self.model)
-        training = self.model.training
-        self.model.eval()
-        with self.model.disable_adapter() if self.adapted else nullcontext():
-            parts = [scorer(micro.to(device)) for micro in batch.split(TOKENS)]
-        self.model.train(training)
+        device = next(self.scorer.parameters()).device
+        training = self.scorer.training
+        self.scorer.eval()
+        parts = [
+            functional_call(self.scorer, self.start, (micro.to(device),))
+            for micro in batch.split(TOKENS)
+        ]
+        self.scorer.train(training)
         values = torch.zeros(len(batch.ids))
         values[batch.mask] = torch.cat(parts).float().cpu()
         return replace(batch, extras=batch.extras | {"ref_logp": values})
@@ -60,7 +65,7 @@ def with_reference(units: Sequence[Unit], model: Any, name: str, cache: Path) ->
         beside = file.with_suffix(".tmp")
         with beside.open("wb") as stream:
             np.save(stream, values)
-        beside.rename(file)
+        place(beside, file)
     result: list[Unit] = []
     start = 0
     for unit in units:

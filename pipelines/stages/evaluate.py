@@ -21,10 +21,18 @@ ON = "heldout"
 BATCH = 500
 
 
-def run(job: Job, stage: str) -> Counts:
-    """Write the raw rows of `stage` (base, teacher, or a training stage) to data/evaluation."""
+def run(job: Job, stage: str, before: str | None = None) -> Counts:
+    """Write the raw rows of `stage` (base, teacher, or a training stage) to data/evaluation.
+
+    A training stage that was skipped is the policy of `before`, and so are its rows.
+    """
     from students import evaluate as measuring
 
+    if before is not None and "skipped" in trained(job.folder, stage):
+        same = job.folder.read_table("evaluation", file_of(before))
+        rows = [row | {"stage": stage} for row in same]
+        job.folder.write_table("evaluation", rows, file_of(stage))
+        return measuring.summary(rows)
     config = job.recipe.evaluate
     assert config is not None
     if config.system is None:
@@ -63,6 +71,11 @@ def _sampler(job: Job, stage: str) -> Sampler:
     return LocalSampler(model.to(models.device()), tokenizer, "base", BATCH)
 
 
+def trained(folder: RunFolder, stage: str) -> Counts:
+    """What the manifest says of the training of `stage`; empty where it was none."""
+    return folder.manifest["stages"].get(f"train:{stage}", {}).get("counts", {})
+
+
 def file_of(stage: str) -> str:
     """Name of the file of raw rows in data/evaluation."""
     return f"r{ROUND}-{stage}-{ON}"
@@ -81,6 +94,9 @@ def write_table(folder: RunFolder, stages: Sequence[str]) -> list[dict[str, Any]
         if file_of(stage) in present
     ]
     rows = table(raw, ROUND, ON)
+    for row in rows:
+        counts = trained(folder, row["stage"])
+        row |= {key: counts[key] for key in ("skipped", "ended") if key in counts}
     folder.write_text("evaluation.json", json.dumps(rows, indent=1) + "\n")
     return rows
 

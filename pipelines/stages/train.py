@@ -12,48 +12,77 @@ from pipelines.errors import PipelineError
 from pipelines.recipe import stage_id
 from pipelines.stages import Counts, Job
 from students.config import CPT, GRPO, Training
+from verifiers.files import place
 from verifiers.pool import VerdictPool
 
 if TYPE_CHECKING:
     from students.stages import Plan
 
-VERSION = 1
+VERSION = 2
 NESTED = ("messages", "prompt", "answer")
 
 
 def run(job: Job, stage: Training, before: str | None) -> Counts:
     """Train `stage` from the student of stage `before`, or from the start."""
-    from students import engine, models
-    from students.identity import identity
+    from students import engine
 
-    name, config, seed = stage_id(stage), job.recipe.student, job.recipe.seed
-    assert config is not None
-    students = job.folder.path / "students"
+    name, students = stage_id(stage), job.folder.path / "students"
     students.mkdir(exist_ok=True)
     rows = _rows(job, stage)
-    if before is None:
-        model, tokenizer = models.start(config, seed)
-        origin = str(config.model_dump(mode="json")) + str(seed)
-    else:
-        model, tokenizer = models.load(students / before, config.dtype)
-        origin = identity(students / before)
-    if config.lora is not None:
-        model = models.adapt(model, config.lora, seed)
-    summary = models.describe(model)
-    metrics = Metrics(job, name)
+    model, tokenizer, origin = policy(job, before)
+    metrics = Metrics(job, name, fresh=not engine.resumable(students / name))
     with _plan(job, stage, rows, model, tokenizer, origin) as plan:
         engine.train(
             model, tokenizer, plan.objective, plan.source, stage, students / name, plan.steps,
-            metrics.add,
+            metrics.add, keep=True,
         )  # fmt: skip
-    return {"rows": len(rows), **metrics.totals(), **summary}
+    summary = json.loads((students / name / "training.json").read_text())
+    return {"rows": len(rows), **metrics.totals(), **summary, **_ended(job, name, plan.source)}
+
+
+def policy(job: Job, before: str | None) -> tuple[Any, Any, str]:
+    """The policy as stage `before` left it, its tokenizer, and a name for it by content.
+
+    A LoRA policy is handed on as the one adapter that all stages train, on the student before any
+    training: merged weights round it where they are of 16 bits.
+    """
+    from students import models
+    from students.identity import identity
+
+    config, seed = job.recipe.student, job.recipe.seed
+    assert config is not None
+    start = f"{config.model_dump(mode='json')} {seed} {identity(str(config.model))}"
+    last = job.folder.path / "students" / before if before else None
+    if config.lora is None and last is not None:
+        model, tokenizer = models.load(last, config.dtype)
+        return model.to(models.device()), tokenizer, identity(last)
+    model, tokenizer = models.start(config, seed)
+    if config.lora is not None:
+        adapter = last / "adapter" if last else None
+        model = models.adapt(model, config.lora, seed, adapter)
+        start += f" {identity(adapter)}" if adapter else ""
+    return model.to(models.device()), tokenizer, start
+
+
+def _ended(job: Job, name: str, source: Any) -> Counts:
+    """Why a stage had nothing to train on, or not as long as planned; empty where it had."""
+    ended = getattr(source, "ended", None)
+    if ended is None:
+        return {}
+    figures = {key: getattr(ended, key) for key in ("groups", "solved", "unsolved")}
+    if ended.rounds:
+        note = {"ended": f"after {ended.rounds} rounds, {ended}"}
+    else:
+        note = {"skipped": f"{ended}; the policy is handed on as it was"}
+    job.progress.note("".join(f"{name} {how}: {why}" for how, why in note.items()))
+    return note | figures
 
 
 @contextmanager
 def _plan(
     job: Job, stage: Training, rows: list[dict[str, Any]], model: Any, tokenizer: Any, origin: str
 ) -> Iterator[Plan]:
-    from students import models, stages
+    from students import stages
 
     seed = job.recipe.seed
     if not isinstance(stage, GRPO):
@@ -64,7 +93,7 @@ def _plan(
     known = {problem.id: problem for problem in job.folder.problems("problems")}
     problems = [known[row["problem_id"]] for row in rows]
     plan = stages.from_rollouts(
-        stage, problems, model.to(models.device()), tokenizer, pool, seed, job.recipe.chains.system
+        stage, problems, model, tokenizer, pool, seed, job.recipe.chains.system
     )
     try:
         yield plan
@@ -101,9 +130,12 @@ def _nested(row: dict[str, Any]) -> dict[str, Any]:
 
 
 class Metrics:
-    """The lines of metrics.jsonl of one stage: each step once, however often it was redone."""
+    """The lines of metrics.jsonl of one stage: each step once, however often it was redone.
 
-    def __init__(self, job: Job, stage: str):
+    A `fresh` stage starts without those of an earlier training.
+    """
+
+    def __init__(self, job: Job, stage: str, fresh: bool):
         self.progress = job.progress
         self.stage = stage
         self.file: Path = job.folder.path / "metrics.jsonl"
@@ -117,6 +149,9 @@ class Metrics:
                     continue
                 mine = entry.get("stage") == stage
                 (self.lines if mine else self.others).append(entry)
+        if fresh:
+            self.lines = []
+            self._rewrite()
         self.started = False
 
     def add(self, metrics: dict[str, Any]) -> None:
@@ -141,11 +176,11 @@ class Metrics:
         return {
             "steps": len(self.lines),
             "tokens": sum(line["tokens"] for line in self.lines),
-            "loss": round(sum(last) / max(1, len(last)), 4),
+            **({"loss": round(sum(last) / len(last), 4)} if last else {}),
         }
 
     def _rewrite(self) -> None:
         beside = self.file.with_suffix(".tmp")
         entries = [*self.others, *self.lines]
         beside.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-        beside.rename(self.file)
+        place(beside, self.file)

@@ -3,8 +3,8 @@
 A round draws a group of answers to each of a number of problems from the policy as it stands,
 judges them, and gives the answers as packed documents with advantages and the log-probs that they
 were drawn with; tokens are never tokenised again. Groups that are all right or all wrong teach
-nothing and are replaced by further ones; where no group is left, the source is exhausted: there is
-nothing more to learn here.
+nothing and are replaced by further ones; where a round finds no other, the source is exhausted and
+says so in `ended`: pass@k is not above pass@1, there is nothing more to learn here.
 """
 
 from __future__ import annotations
@@ -32,6 +32,29 @@ from verifiers.sampler import Request
 CHECKS = re.compile(r"\b(wait|check|verify|recheck|mistake|correction|actually)\b", re.I)
 MOST_UNDECIDED = 0.2
 Reference = Callable[[Packed], Packed]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The round in which no group was worth training on, after so many that were.
+
+    `groups` were drawn with `group_size` answers each: `solved` ones are always right, `unsolved`
+    ones never, of `unjudged` ones no answer counts.
+    """
+
+    rounds: int
+    groups: int
+    group_size: int
+    solved: int
+    unsolved: int
+    unjudged: int
+
+    def __str__(self) -> str:
+        also = f" and {self.unjudged} have no answer that counts" if self.unjudged else ""
+        return (
+            f"pass@{self.group_size} is not above pass@1: of {self.groups} groups drawn, "
+            f"{self.solved} are solved by every answer, {self.unsolved} by none{also}"
+        )
 
 
 @dataclass(frozen=True)
@@ -75,6 +98,7 @@ class RolloutSource:
         self.cursor = 0
         self._known = (-1, np.empty(0, dtype=int))
         self.queue: deque[Packed] = deque()
+        self.ended: Ended | None = None
 
     def close(self) -> None:
         """End the verifier workers."""
@@ -96,27 +120,32 @@ class RolloutSource:
         config = self.config
         drawn: list[Rollouts] = []
         varied: list[Rollouts] = []
-        undecided = 0
-        while len(varied) < config.prompts and len(drawn) < config.refill * config.prompts:
+        asked = undecided = 0
+        while len(varied) < config.prompts and asked < config.refill * config.prompts:
             want = config.prompts - len(varied)
             groups, lost = self.runner.run(self._draw(self._next(want)))
+            asked += want
             drawn += groups
             undecided += lost
             varied += [group for group in groups if group.varied]
-        share = undecided / max(1, len(drawn) * config.group_size)
+        share = undecided / (asked * config.group_size)
         if share > MOST_UNDECIDED:
             raise DataError(f"{share:.0%} of the rollouts could not be judged")
-        figures = _figures(drawn) | {
-            "zero_variance": 1 - len(varied) / max(1, len(drawn)),
-            "undecided": share,
-        }
-        return varied, figures
+        if not varied:
+            solved = sum(all(group.correct) for group in drawn)
+            self.ended = Ended(
+                self.round, asked, config.group_size, solved, len(drawn) - solved,
+                asked - len(drawn),
+            )  # fmt: skip
+        figures = {"zero_variance": 1 - len(varied) / asked, "undecided": share}
+        return varied, _figures(drawn) | figures
 
-    def _next(self, count: int) -> list[Problem]:
+    def _next(self, count: int) -> list[tuple[Problem, int]]:
+        """The next problems, each with how often it was drawn before."""
         chosen = []
         for _ in range(count):
             epoch, place = divmod(self.cursor, len(self.problems))
-            chosen.append(self.problems[self._order(epoch)[place]])
+            chosen.append((self.problems[self._order(epoch)[place]], epoch))
             self.cursor += 1
         return chosen
 
@@ -126,9 +155,10 @@ class RolloutSource:
             self._known = (epoch, generator.permutation(len(self.problems)))
         return self._known[1]
 
-    async def _draw(self, problems: Sequence[Problem]) -> tuple[list[Rollouts], int]:
-        """Judged groups of the policy's answers to `problems`, and how many nobody can judge."""
+    async def _draw(self, turns: Sequence[tuple[Problem, int]]) -> tuple[list[Rollouts], int]:
+        """Judged groups of the policy's answers, and how many answers nobody can judge."""
         config = self.config
+        size = config.group_size
         sampling = {"temperature": 1.0, "max_tokens": config.max_tokens}
         requests = [
             Request(
@@ -136,22 +166,21 @@ class RolloutSource:
                 messages=problem.messages(self.system),
                 sampling=sampling,
                 seed=self.seed * 1_000_003 + self.round,
-                index=index,
+                index=turn * size + index,
             )
-            for problem in problems
-            for index in range(config.group_size)
+            for problem, turn in turns
+            for index in range(size)
         ]
         training = self.sampler.model.training
         self.sampler.model.eval()
         written = [completion async for completion in self.sampler.sample(requests)]
         self.sampler.model.train(training)
-        size = config.group_size
-        owners = [problem for problem in problems for _ in range(size)]
+        owners = [problem for problem, _ in turns for _ in range(size)]
         verdicts = await asyncio.gather(
             *(self.pool.judge(p, c) for p, c in zip(owners, written, strict=True))
         )
         groups, lost = [], 0
-        for n, problem in enumerate(problems):
+        for n, (problem, _) in enumerate(turns):
             part = slice(n * size, (n + 1) * size)
             pairs = list(zip(written[part], verdicts[part], strict=True))
             counted = [pair for pair in pairs if self._counts(pair[1])]

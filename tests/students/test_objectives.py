@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from students import engine, models
 from students.batches.encode import as_chat, encode_chats
 from students.batches.pack import Document, pack
-from students.config import DPO, GRPO, SFT, Lora, Scratch
+from students.config import CPT, DPO, GRPO, SFT, Lora, Scratch
 from students.objectives.dpo import Dpo
 from students.objectives.grpo import Grpo
 from students.objectives.sft import Sft
@@ -68,6 +69,46 @@ def test_grpo_by_hand():
     assert logp.grad.tolist() == pytest.approx([0.0, -1.1 / 4, 0.0, 3.0 / 4])
 
 
+def test_grpo_clips_only_what_would_go_too_far():
+    """A step back towards the samples is never clipped, whatever the advantage's sign."""
+    one = document(3, old_logp=[-1.0] * 3, advantage=[1.0] * 3)
+    two = document(3, old_logp=[-1.0] * 3, advantage=[-1.0] * 3)
+    batch = pack([(one,), (two,)])
+    ratios = [0.5, 1.27, 1.29, 2.0, 0.81, 0.79]
+    logp = torch.tensor([-1 + math.log(r) for r in ratios], requires_grad=True)
+    loss, metrics = Grpo(clip_low=0.2, clip_high=0.28)(logp, batch, 1.0)
+    assert loss.item() == pytest.approx(-(0.5 + 1.27 + 1.28 - 2.0 - 0.81 - 0.8))
+    assert metrics["clipped"].item() == 2
+    loss.backward()
+    assert logp.grad.tolist() == pytest.approx([-0.5, -1.27, 0, 2.0, 0.81, 0])
+
+
+def test_micro_batches_add_up_to_the_step_whatever_their_sizes():
+    pairs = [
+        (
+            document(n, ref_logp=[-1.0] * n, old_logp=[-1.2] * n, advantage=[n - 2.0] * n),
+            document(2, ref_logp=[-0.8] * 2, old_logp=[-0.9] * 2, advantage=[0.5] * 2),
+        )
+        for n in (1, 5, 2, 3)
+    ]
+    batch = pack(pairs)
+    logp = torch.linspace(-2, -0.1, batch.targets)
+    for objective in (Sft(), Dpo(0.3), Grpo(0.2, 0.28, kl=0.2)):
+        normaliser = objective.count(batch)
+        assert normaliser == (4 if isinstance(objective, Dpo) else batch.targets)
+        whole, figures = objective(logp, batch, normaliser)
+        parts = batch.split(9)
+        assert [p.lengths for p in parts] == [[2, 3], [6, 3], [3, 3], [4, 3]]
+        pieces = [
+            objective(piece, micro, normaliser)
+            for piece, micro in zip(logp.split([p.targets for p in parts]), parts, strict=True)
+        ]
+        assert sum(loss for loss, _ in pieces).item() == pytest.approx(whole.item())
+        for name, value in figures.items():
+            total = sum(metrics[name] for _, metrics in pieces).item()
+            assert total == pytest.approx(value.item(), abs=1e-6), name
+
+
 def test_grpo_kl_is_the_unbiased_estimator():
     batch = pack([(document(1, old_logp=[-1.0], advantage=[0.0], ref_logp=[-1.5]),)])
     logp = torch.tensor([-1.0], requires_grad=True)
@@ -96,6 +137,31 @@ def guesser(tmp_path_factory):
     rows = [{"prompt": f"{d}?", "completion": str(a)} for d in range(10) for a in range(10)]
     trained(model, tokenizer, tmp_path_factory.mktemp("guesser"), rows, 60)
     return tmp_path_factory.getbasetemp() / "guesser0" / "sft"
+
+
+def test_cpt_learns_every_token_of_plain_texts(tmp_path):
+    texts = ["the cat sat on the mat", "2 + 3 = 5", "né: ünïcode"]
+    model, tokenizer = models.build(SHAPE, seed=0)
+    stage = CPT(learning_rate=5e-3, max_steps=120, tokens_per_step=1000, schedule="constant")
+    rows = [{"text": text} for text in texts]
+    plan = from_rows(stage, rows, model, tokenizer, 0, "scratch", tmp_path / "cache")
+    learned = sum(len(tokenizer(text)["input_ids"]) for text in texts)
+    lines = []
+    folder = engine.train(
+        model, tokenizer, plan.objective, plan.source, stage, tmp_path / "cpt", plan.steps,
+        lines.append,
+    )  # fmt: skip
+    assert plan.objective.count(pack(plan.source.units)) == learned
+    assert lines[0]["loss"] > 4
+    assert lines[-1]["loss"] < 0.2
+    plain = AutoModelForCausalLM.from_pretrained(folder)
+    for text in texts:
+        ids = torch.tensor([tokenizer(text)["input_ids"]])
+        written = plain.generate(
+            ids[:, :2], attention_mask=torch.ones_like(ids[:, :2]), max_new_tokens=40,
+            do_sample=False,
+        )  # fmt: skip
+        assert tokenizer.decode(written[0], skip_special_tokens=True) == text
 
 
 def test_dpo_learns_which_answer_is_preferred(guesser, tmp_path):
@@ -135,16 +201,28 @@ def test_reference_log_probs_are_computed_once(guesser, tmp_path, monkeypatch):
         with_reference(pairs, model, "another", tmp_path)
 
 
-def test_the_reference_of_an_adapted_model_is_its_base(guesser):
+@pytest.mark.parametrize("adapted", [False, True])
+def test_the_reference_stays_what_the_policy_was(guesser, adapted):
     model, tokenizer = models.load(guesser)
     docs = encode_chats(tokenizer, [as_chat(r) for r in digits(str)], 64)
     batch = pack((d,) for d in docs)
     plain = Reference(model)(batch).extras["ref_logp"]
-    adapted = models.adapt(model, Lora(rank=2), seed=0)
-    for name, parameter in adapted.named_parameters():
-        if "lora_B" in name:
-            parameter.data.normal_()
-    torch.testing.assert_close(Reference(adapted)(batch).extras["ref_logp"], plain)
+    if adapted:
+        model = models.adapt(model, Lora(rank=2), seed=0)
+    fresh = Reference(model)
+    _move(model)
+    moved = Reference(model)
+    assert (moved(batch).extras["ref_logp"] - plain).abs().max() > 0.01
+    expected = moved(batch).extras["ref_logp"]
+    _move(model)
+    assert torch.equal(fresh(batch).extras["ref_logp"], plain)
+    assert torch.equal(moved(batch).extras["ref_logp"], expected)
+
+
+def _move(model):
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.1 * torch.randn_like(parameter)
 
 
 PROBLEMS = [Problem(prompt=f"{d}?", answer=str(d), verifier="exact") for d in range(10)]
@@ -200,5 +278,24 @@ def test_an_interrupted_grpo_ends_as_an_undisturbed_one(guesser, tmp_path):
         with pytest.raises(Stop):
             grpo(guesser, tmp_path / "b", 5, report)
     again = grpo(guesser, tmp_path / "b", 5)
+    one, two = (f / "model.safetensors" for f in (whole, again))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_corrupt_newest_checkpoint_of_grpo_is_passed_over(guesser, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def report(line):
+        if line["step"] == 8:
+            raise Stop
+
+    whole = grpo(guesser, tmp_path / "a", 5, passes=2)
+    with pytest.raises(Stop):
+        grpo(guesser, tmp_path / "b", 5, report, passes=2)
+    newest = engine.partial_of(tmp_path / "b") / "checkpoints" / "step-00000006.pt"
+    newest.write_bytes(newest.read_bytes()[:-2000])
+    with pytest.warns(UserWarning, match="step-00000006.pt cannot be read"):
+        again = grpo(guesser, tmp_path / "b", 5, passes=2)
     one, two = (f / "model.safetensors" for f in (whole, again))
     assert one.read_bytes() == two.read_bytes()

@@ -1,0 +1,160 @@
+"""Rollouts: what is drawn, what counts, and how much work the decoder does for it."""
+
+import asyncio
+
+import pytest
+import torch
+
+from students import engine, models
+from students.batches.encode import as_chat, encode_chats, encode_prompts
+from students.batches.scorer import Scorer
+from students.config import GRPO, SFT, Scratch
+from students.objectives.sft import Sft
+from students.rollouts.decoder import LocalSampler
+from students.rollouts.source import RolloutSource
+from students.sources import FileSource
+from verifiers.pool import VerdictPool
+from verifiers.records import Problem
+from verifiers.sampler import Request
+
+SHAPE = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128, context=64)
+PROBLEMS = [Problem(prompt=f"{d}?", answer=str(d), verifier="exact") for d in range(4)]
+
+
+@pytest.fixture(scope="module")
+def rambler(tmp_path_factory):
+    """A student that answers with one of four digits, half of the time five times over."""
+    model, tokenizer = models.build(SHAPE, seed=0)
+    rows = [
+        {"prompt": f"{d}?", "completion": str(a) * times}
+        for d in range(4)
+        for a in range(4)
+        for times in (1, 5)
+    ]
+    docs = encode_chats(tokenizer, [as_chat(row) for row in rows], 64)
+    source = FileSource([(d,) for d in docs], 2000, seed=0)
+    folder = tmp_path_factory.mktemp("rambler") / "sft"
+    engine.train(model, tokenizer, Sft(), source, SFT(learning_rate=5e-3), folder, 80)
+    return models.load(folder)
+
+
+@pytest.fixture
+def rollouts(rambler):
+    """Makes a source of rollouts, and closes it."""
+    made = []
+
+    def make(problems=PROBLEMS, **options):
+        config = GRPO(**{"prompts": 4, "group_size": 16, "max_tokens": 8} | options)
+        sampler = LocalSampler(*rambler, "policy", batch=1000, tokens=True)
+        made.append(RolloutSource(sampler, VerdictPool(workers=1), problems, config, seed=0))
+        return made[-1]
+
+    yield make
+    for source in made:
+        source.close()
+
+
+def documents(batch):
+    """(ids, learned ids, advantage of each) of the documents of a batch."""
+    start, found = 0, []
+    for length in batch.lengths:
+        part = slice(start, start + length)
+        mask = batch.mask[part]
+        advantage = batch.extras["advantage"][part][mask].unique()
+        assert len(advantage) == 1
+        found.append((batch.ids[part].tolist(), batch.ids[part][mask].tolist(), advantage.item()))
+        start += length
+    return found
+
+
+def test_the_trainer_finds_the_log_probs_that_the_sampler_drew_with(rambler, rollouts):
+    batch = next(iter(rollouts(minibatches=1)))
+    with torch.no_grad():
+        again = Scorer(rambler[0])(batch)
+    torch.testing.assert_close(again, batch.extras["old_logp"][batch.mask], rtol=0, atol=1e-5)
+    assert again.std() > 0.1
+
+
+def test_a_round_gives_each_answer_once_a_pass(rollouts):
+    source = rollouts(passes=2, minibatches=3)
+    batches = iter(source)
+    first = [next(batches) for _ in range(6)]
+    assert source.round == 1
+    passes = [[d for b in first[i : i + 3] for d in documents(b)] for i in (0, 3)]
+    assert sorted(map(repr, passes[0])) == sorted(map(repr, passes[1]))
+    assert len(passes[0]) == 64
+    assert sum(a for *_, a in passes[0]) == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("truncated", ["wrong", "mask"])
+def test_a_truncated_answer_counts_as_wrong_or_not_at_all(rambler, rollouts, truncated):
+    end = rambler[1].eos_token_id
+    batch = next(iter(rollouts(truncated=truncated, max_tokens=3, minibatches=1)))
+    cut = [advantage for _, learned, advantage in documents(batch) if learned[-1] != end]
+    whole = [advantage for _, learned, advantage in documents(batch) if learned[-1] == end]
+    assert max(whole) > 0 > min(whole)
+    if truncated == "mask":
+        assert not cut
+        assert len(whole) < 60
+    else:
+        assert len(cut) + len(whole) == 64
+        assert max(cut) < 0
+
+
+@pytest.mark.parametrize("truncated", ["wrong", "mask"])
+def test_where_nothing_ends_in_time_the_source_is_exhausted_and_says_so(rollouts, truncated):
+    source = rollouts(truncated=truncated, max_tokens=1, refill=2)
+    assert next(iter(source), None) is None
+    assert (source.ended.rounds, source.ended.groups, source.ended.solved) == (0, 8, 0)
+    unsolved, unjudged = source.ended.unsolved, source.ended.unjudged
+    assert unsolved + unjudged == 8
+    assert (unjudged > 4) == ("no answer that counts" in str(source.ended)) == (truncated == "mask")
+    assert f"of 8 groups drawn, 0 are solved by every answer, {unsolved} by none" in str(
+        source.ended
+    )
+
+
+def test_a_problem_that_is_drawn_again_in_a_round_is_answered_anew(rollouts):
+    batch = next(iter(rollouts(PROBLEMS[:1], prompts=3, minibatches=1)))
+    found = documents(batch)
+    assert len(found) == 48
+    answers = [tuple(learned) for _, learned, _ in found]
+    source = rollouts(PROBLEMS[:1], prompts=1, minibatches=1)
+    alone = sorted(tuple(learned) for _, learned, _ in documents(next(iter(source))))
+    assert sorted(answers) != sorted(alone * 3)
+
+
+def test_prompts_are_read_once_a_group_and_finished_rows_leave(rambler):
+    model, tokenizer = rambler
+    texts = ["1?", "2?", "3?"]
+    asked = [
+        Request(problem_id=t, messages=[{"role": "user", "content": t}], index=i, seed=1,
+                sampling={"temperature": 1.0, "max_tokens": 8})
+        for t in texts
+        for i in range(40)
+    ]  # fmt: skip
+    work = []
+    hook = model.get_decoder().register_forward_pre_hook(
+        lambda module, args, kwargs: work.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+
+    async def collect():
+        return [
+            c async for c in LocalSampler(model, tokenizer, "m", 120, tokens=True).sample(asked)
+        ]
+
+    try:
+        written = asyncio.run(collect())
+    finally:
+        hook.remove()
+    prompts = encode_prompts(tokenizer, [asked[i].messages for i in (0, 40, 80)])
+    assert work[0] == (1, sum(map(len, prompts)))
+    rows = [rows for rows, width in work[1:] if width == 1]
+    lengths = [len(c.token_ids) for c in written]
+    going = [sum(n > step + 1 for n in lengths) for step in range(max(lengths) - 1)]
+    assert len(rows) == len(work) - 1 == len(going)
+    assert rows[0] == 120
+    assert rows == sorted(rows, reverse=True)
+    assert rows[-1] < 90
+    for kept, needed in zip(rows, going, strict=True):
+        assert needed <= kept <= max(needed / 0.8, needed + 1)
