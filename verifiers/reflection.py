@@ -148,7 +148,8 @@ def _runs(text: str) -> Iterator[list[Token]]:
                 yield finish()
             else:
                 depth += {"(": 1, ")": -1}.get(sign, 0)
-                if not run and after_word and (sign != "(" or glued):
+                negative = sign == "-" and not glued and text[start + 1 : start + 2].isdigit()
+                if not run and after_word and not negative and (sign != "(" or glued):
                     run.append((OPAQUE, start))
                 run.append((sign, match.end()))
         elif kind == "power":

@@ -81,6 +81,7 @@ def test_what_is_measured_on_is_not_trained_on(finished):
     assert not {row["prompt"] for row in OWN} & set(texts)
     card = (run / "data" / "README.md").read_text()
     assert "| `evaluate_own` | the problem set `own`; for evaluation only | 6 |" in card
+    assert "The same on own" in (run / "report.html").read_text()
 
 
 def test_training_refuses_a_problem_of_a_set(finished, tmp_path):
