@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import yaml
 
+from pipelines.recipe import problem_sets
 from pipelines.run_folder import RunFolder, parquet_errors
 
 ABOUT = {
@@ -24,7 +25,10 @@ def write_card(folder: RunFolder) -> None:
     data = folder.path / "data"
     if not data.is_dir():
         return
-    configs = [name for name in ABOUT if any((data / name).glob("*.parquet"))]
+    about = dict(ABOUT)
+    for on in problem_sets(folder.recipe):
+        about[on.config] = f"the problem set `{on.name}`; for evaluation only"
+    configs = [name for name in about if any((data / name).glob("*.parquet"))]
     front = {
         "configs": [{"config_name": c, "data_files": f"{c}/*.parquet"} for c in configs],
         "tags": ["synthetic", "distillation"],
@@ -35,7 +39,7 @@ def write_card(folder: RunFolder) -> None:
         lines += [f"> **Warning:** {text}", ""]
     lines += ["| configuration | rows are | rows |", "|---|---|---:|"]
     for config in configs:
-        lines.append(f"| `{config}` | {ABOUT[config]} | {_rows(folder, config):,} |")
+        lines.append(f"| `{config}` | {about[config]} | {_rows(folder, config):,} |")
     chains = stages.get("chains", {}).get("counts")
     if chains:
         lines += ["", "## Yield", "", f"{chains['completions']:,} completions: "

@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from generators.config import QuestionSource
 from pipelines.errors import UsageError
-from pipelines.recipe import Recipe, stage_id, training_sets
+from pipelines.problem_sets import HELDOUT
+from pipelines.recipe import Recipe, problem_sets, stage_id, training_sets
 from pipelines.stages import Node, curate, evaluate, generate, train
 from students.identity import file_hash, identity
 from verifiers import base
@@ -20,17 +22,26 @@ from verifiers.records import content_id
 def nodes(recipe: Recipe) -> list[Node]:
     """The stages of a run in their order."""
     config, seed = recipe.model_dump(mode="json"), recipe.seed
-    heldout = (config["evaluate"] or {}).get("heldout")
+    evaluated = recipe.evaluate
+    heldout = config["evaluate"]["heldout"] if evaluated and evaluated.holds_out else None
     teacher = [config["teacher"], _teacher(recipe)]
     writer = teacher if any(s.source == "evolve" for s in recipe.questions) else None
-    asking = [config["questions"], _files(recipe), heldout, writer, seed]
+    asking = [config["questions"], _files(recipe.questions), heldout, writer, seed]
     sets = training_sets(recipe)
+    measured_on = problem_sets(recipe)
     found = [
+        Node(f"questions:{on.name}", "generate", [on.asking(), _files([on]), seed], [],
+             partial(generate.collect, problems=on), generate.QUESTIONS_VERSION,
+             outputs=_tables(on.config))
+        for on in measured_on
+    ]  # fmt: skip
+    kept_out = [node.name for node in found]
+    found += [
         Node("questions", "generate", asking, [], generate.ask, generate.QUESTIONS_VERSION,
              outputs=_tables("problems", "heldout")),
         Node("chains", "generate", [teacher, config["chains"], seed], ["questions"],
              generate.draw, generate.CHAINS_VERSION, True, _tables("chains")),
-        Node("curate", "curate", [config["curate"], sets, seed], ["chains", "questions"],
+        Node("curate", "curate", [config["curate"], sets, seed], ["chains", "questions", *kept_out],
              curate.run, curate.VERSION, outputs=_tables(*sets, "rejects")),
     ]  # fmt: skip
     return found + _learning(recipe, config, teacher)
@@ -43,12 +54,17 @@ def _learning(recipe: Recipe, config: dict[str, Any], teacher: Any) -> list[Node
     measured = measured_stages(recipe)
 
     def measure(stage: str, subject: Any, inputs: list[str], before: str | None = None) -> None:
-        if stage in measured:
-            what = [config["evaluate"], config["chains"]["system"], subject, recipe.seed]
+        if stage not in measured or recipe.evaluate is None:
+            return
+        for on in recipe.evaluate.names:
+            settings = recipe.evaluate.settings(on).model_dump(mode="json")
+            what = [settings, config["chains"]["system"], subject, recipe.seed]
+            problems = "questions" if on == HELDOUT else f"questions:{on}"
             found.append(
-                Node(f"evaluate:{stage}", "evaluate", what, ["questions", *inputs],
-                     partial(evaluate.run, stage=stage, before=before), evaluate.VERSION, True,
-                     _tables("evaluation", file=evaluate.file_of(stage)))
+                Node(evaluation(stage, on), "evaluate", what, [problems, *inputs],
+                     partial(evaluate.run, stage=stage, on=on, before=before),
+                     evaluate.VERSION, True,
+                     _tables("evaluation", file=evaluate.file_of(stage, on)))
             )  # fmt: skip
 
     measure("teacher", teacher, [])
@@ -67,13 +83,18 @@ def _learning(recipe: Recipe, config: dict[str, Any], teacher: Any) -> list[Node
     return found
 
 
+def evaluation(stage: str, on: str) -> str:
+    """The name of the node that measures `stage` on a problem set."""
+    return f"evaluate:{stage}" if on == HELDOUT else f"evaluate:{stage}:{on}"
+
+
 def _tables(*configs: str, file: str = "part-0") -> list[str]:
     return [f"data/{config}/{file}.parquet" for config in configs]
 
 
-def _files(recipe: Recipe) -> list[str]:
+def _files(sources: Sequence[QuestionSource]) -> list[str]:
     """Content of the question files, so that an edited file is asked again."""
-    paths = [Path(s.path) for s in recipe.questions if s.source == "jsonl"]
+    paths = [Path(s.path) for s in sources if s.source == "jsonl"]
     return [file_hash(path) for path in paths if path.is_file()]
 
 
@@ -118,8 +139,9 @@ def fingerprints(recipe: Recipe, plan: Sequence[Node]) -> dict[str, str]:
 
 def check_verifiers(recipe: Recipe) -> dict[str, str]:
     """Versions of all verifiers that the recipe names; UsageError where one is unknown."""
-    files = {s.verifier for s in recipe.questions if s.source in ("jsonl", "dataset")}
-    names = {source.verifier for source in recipe.questions} | set(recipe.verifiers)
+    sources = [*recipe.questions, *problem_sets(recipe)]
+    files = {s.verifier for s in sources if s.source in ("jsonl", "dataset")}
+    names = {source.verifier for source in sources} | set(recipe.verifiers)
     names -= files - set(base.names()) - set(recipe.verifiers)
     try:
         return VerdictPool(workers=1, options=recipe.verifiers).require(names)

@@ -23,7 +23,7 @@ def plan(recipe: Recipe, folder: Path) -> dict[str, Any]:
     done = {name: entry["fingerprint"] for name, entry in finished.items()}
     problems = sum(source.n or 0 for source in recipe.questions)
     open_ended = any(source.n is None for source in recipe.questions)
-    held = recipe.evaluate.heldout.n if recipe.evaluate else 0
+    held = recipe.evaluate.heldout.n if recipe.evaluate and recipe.evaluate.holds_out else 0
     requests = max(0, problems - held) * recipe.chains.samples
     sampling = recipe.chains.sampling or (recipe.teacher.sampling if recipe.teacher else None)
     return {

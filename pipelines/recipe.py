@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from generators.config import ChainsConfig, QuestionSource, TeacherConfig
 from generators.curation.config import CurateConfig
 from pipelines.errors import UsageError
+from pipelines.problem_sets import AnySet, Evaluate
 from pipelines.recipe_yaml import RecipeLoader
-from students.config import STAGES, EvaluateConfig, Stage, StudentConfig
+from students.config import STAGES, Stage, StudentConfig
 
 SHIPPED = Path(__file__).parent / "recipes"
 EMBEDDED = Path(__file__).parent.parent / "generators" / "teachers" / "embedded"
@@ -72,7 +73,7 @@ class Recipe(BaseModel):
     student: StudentConfig | None = Field(None, description="The model that learns.")
     stages: list[Stage] = Field([], description="How it learns, in order.")
     rounds: Literal[1] = Field(1, description="Passes through the whole recipe.")
-    evaluate: EvaluateConfig | None = Field(None, description="How it is measured.")
+    evaluate: Evaluate | None = Field(None, description="How it is measured.")
     verifiers: dict[str, dict[str, Any]] = Field({}, description="Options of verifiers, by name.")
     scale: Scale = Field(default_factory=Scale, description="Where the work runs.")
 
@@ -108,6 +109,11 @@ def training_sets(recipe: Recipe) -> list[str]:
     """The training sets that curation writes: those asked for and those that stages read."""
     read = [stage.reads for stage in recipe.stages if getattr(stage, "data", "") != "questions"]
     return list(dict.fromkeys([*recipe.curate.sets, *read]))
+
+
+def problem_sets(recipe: Recipe) -> list[AnySet]:
+    """What is measured on beside the held-out split."""
+    return recipe.evaluate.sets if recipe.evaluate else []
 
 
 def stage_id(stage: Any) -> str:
@@ -223,6 +229,10 @@ def _resolve(recipe: Recipe, path: Path, tree: yaml.Node) -> Recipe:
         (("teacher",), recipe.teacher),
         (("student",), recipe.student),
         *((("questions", n), source) for n, source in enumerate(recipe.questions)),
+        *(
+            (("evaluate", "on", n), on)
+            for n, on in enumerate(recipe.evaluate.on if recipe.evaluate else [])
+        ),
         *((("curate", "decontaminate", "against", n), other) for n, other in enumerate(against)),
     ]
     for where, section in places:
@@ -272,7 +282,8 @@ def _not_available(what: str, context: dict[str, Any]) -> str:
 
 
 def _dotted(loc: Sequence[str | int]) -> str:
-    shown = [*loc[:2], *loc[3:]] if loc[:1] == ("questions",) else loc
+    tag = {"questions": 2, "evaluate": 3}.get(str(loc[0]) if loc else "")
+    shown = [part for n, part in enumerate(loc) if n != tag or loc[1:2] == ("heldout",)]
     return ".".join(str(part) for part in shown)
 
 

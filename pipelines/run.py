@@ -14,9 +14,9 @@ from generators.teachers.errors import TeacherError
 from pipelines import samplers
 from pipelines.card import write_card
 from pipelines.errors import PipelineError, UsageError
-from pipelines.graph import check_verifiers, fingerprints, measured_stages, nodes
+from pipelines.graph import check_verifiers, evaluation, fingerprints, measured_stages, nodes
 from pipelines.progress import Progress
-from pipelines.recipe import Recipe
+from pipelines.recipe import Recipe, problem_sets
 from pipelines.run_folder import RunFolder
 from pipelines.stages import Job, Node, evaluate
 from students.errors import DataError, ModelError
@@ -54,7 +54,8 @@ def _check_files(recipe: Recipe, generating: bool) -> None:
     against = recipe.curate.decontaminate.against if recipe.curate.decontaminate else []
     paths = [other.path for other in against]
     if generating:
-        paths += [source.path for source in recipe.questions if source.source == "jsonl"]
+        sources = [*recipe.questions, *problem_sets(recipe)]
+        paths += [source.path for source in sources if source.source == "jsonl"]
         if recipe.teacher is not None and recipe.teacher.path is not None:
             paths.append(recipe.teacher.path)
     for path in paths:
@@ -161,9 +162,16 @@ def _finish(job: Job, plan: Sequence[Node]) -> list[dict[str, Any]]:
         del folder.manifest["stages"][name]
         if name.startswith("train:"):
             shutil.rmtree(folder.path / "students" / name.removeprefix("train:"), True)
+        if name.startswith("questions:"):
+            folder.drop_table(f"evaluate_{name.removeprefix('questions:')}")
     folder.write_manifest()
-    order = [s for s in measured_stages(recipe) if f"evaluate:{s}" in folder.manifest["stages"]]
-    rows = evaluate.write_table(folder, order) if order else []
+    measured = [
+        (stage, on)
+        for on in (recipe.evaluate.names if recipe.evaluate else [])
+        for stage in measured_stages(recipe)
+        if evaluation(stage, on) in folder.manifest["stages"]
+    ]
+    rows = evaluate.write_table(folder, measured) if measured else []
     write_card(folder)
     from pipelines.report.build import build
 

@@ -59,8 +59,9 @@ class RunFolder:
             self.write_recipe()
 
     def close(self, discard: bool = False) -> None:
-        """Give the lock back; `discard` removes a folder in which nothing was finished."""
-        if discard and self.fresh and not self.manifest["stages"]:
+        """Give the lock back; `discard` removes a folder that holds problem sets at most."""
+        bare = all(stage.startswith("questions:") for stage in self.manifest["stages"])
+        if discard and self.fresh and bare:
             for child in self.path.iterdir():
                 shutil.rmtree(child) if child.is_dir() else child.unlink()
             for made in self._made:

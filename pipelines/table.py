@@ -8,13 +8,20 @@ HEAD = ("stage", "pass@1", "95 % interval", "greedy", "tokens", "against before"
 
 
 def text_table(rows: list[dict[str, Any]]) -> str:
-    """evaluation.json as a table for a terminal."""
+    """evaluation.json for a terminal, one table a problem set."""
+    names = dict.fromkeys(row["on"] for row in rows)
+    return "\n\n".join(_table([row for row in rows if row["on"] == on]) for on in names)
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
     cells = [HEAD, *(_cells(row) for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(HEAD))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
     lines.insert(1, "  ".join("-" * width for width in widths))
     n, on = rows[0]["n"], rows[0]["on"]
-    lines.append(f"{n:,} problems ({on}), {rows[0]['samples']} samples each; rates in percent")
+    samples = rows[0]["samples"]
+    drawn = f"{samples} samples each" if samples else "one greedy answer each"
+    lines.append(f"{n:,} problems ({on}), {drawn}; rates in percent")
     for row in rows:
         lines += [f"{row['stage']} {how}: {row[how]}" for how in ("skipped", "ended") if how in row]
     return "\n".join(line.rstrip() for line in lines)

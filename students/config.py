@@ -182,17 +182,14 @@ class Heldout(Section):
 
 
 class EvaluateConfig(Section):
-    """How students and teacher are measured."""
+    """How answers are drawn to measure a sampler."""
 
-    heldout: Heldout = Field(default_factory=Heldout, description="The held-out split.")
-    on: list[Literal["heldout"]] = Field(["heldout"], description="What is evaluated on.")
-    samples: int = Field(4, gt=0, description="Sampled answers a problem, for pass@1.")
+    samples: int = Field(
+        4, ge=0, description="Sampled answers a problem, for pass@1; 0 leaves the greedy one."
+    )
     greedy: bool = Field(True, description="One greedy answer a problem beside the samples.")
     temperature: float = Field(1.0, gt=0, description="Temperature of the sampled answers.")
     max_tokens: int = Field(256, gt=0, description="Longest answer in tokens.")
-    teacher: bool | None = Field(
-        None, description="Measure the teacher too; where absent, if asking it is free."
-    )
     backend: Literal["local"] = Field("local", description="Who decodes the students' answers.")
     system: str | None = Field(None, description="System prompt; chains.system where absent.")
 

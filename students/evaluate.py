@@ -11,14 +11,19 @@ from students.config import EvaluateConfig
 from students.intervals import Interval, paired, rate, verdict
 from verifiers.pool import Backlog, VerdictPool
 from verifiers.records import Completion, Problem
+from verifiers.reflection import reflect
 from verifiers.sampler import Request, Sampler
 
 GREEDY = -1
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Score:
-    """One answer and what became of it; `index` -1 is the greedy one."""
+    """One answer and what became of it; `index` -1 is the greedy one.
+
+    `self_check`, `wrong_step` and `taken_back` are those of `verifiers.reflection`.
+    """
 
     problem_id: str
     index: int
@@ -27,6 +32,9 @@ class Score:
     extracted: str | None
     tokens: int
     text: str
+    self_check: bool
+    wrong_step: bool
+    taken_back: bool
 
 
 async def evaluate(
@@ -43,7 +51,9 @@ async def evaluate(
 
     async def judge(completion: Completion) -> None:
         verdict = await pool.judge(known[completion.problem_id], completion)
-        text = f"{completion.reasoning}\n{completion.text}" if completion.reasoning else None
+        text = completion.text
+        if completion.reasoning:
+            text = f"{completion.reasoning}\n{text}"
         scores.append(
             Score(
                 problem_id=completion.problem_id,
@@ -52,7 +62,8 @@ async def evaluate(
                 reason=verdict.reason,
                 extracted=verdict.extracted,
                 tokens=completion.usage.completion_tokens,
-                text=text or completion.text,
+                text=text,
+                **asdict(reflect(text)),
             )
         )
         progress(len(scores))
@@ -89,7 +100,10 @@ def rates(rows: Sequence[dict[str, Any]], greedy: bool = False) -> dict[str, flo
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of one stage from its raw rows: pass@1 and greedy with 95 % intervals."""
+    """The figures of one stage from its raw rows: pass@1 and greedy with 95 % intervals.
+
+    Without sampled answers there is no pass@1, and the other figures are of the greedy ones.
+    """
     sampled, greedy = rates(rows), rates(rows, greedy=True)
     per_problem = sum(row["index"] != GREEDY for row in rows) / max(1, len(sampled))
     result: dict[str, Any] = {"n": len(sampled or greedy), "samples": round(per_problem)}
@@ -104,7 +118,33 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     chosen = [row for row in rows if row["index"] != GREEDY] or list(rows)
     result["tokens_mean"] = sum(row["tokens"] for row in chosen) / max(1, len(chosen))
     result["undecided"] = sum(r["status"] == "undecided" for r in chosen) / max(1, len(chosen))
-    return {k: round(v, 6) if isinstance(v, float) else v for k, v in result.items()}
+    result = {k: round(v, 6) if isinstance(v, float) else v for k, v in result.items()}
+    return result | {"reflection": reflection(chosen)}
+
+
+def reflection(rows: Sequence[Row]) -> dict[str, float | None]:
+    """How often answers check themselves, and how those with a wrong step end.
+
+    Shares of all `rows`: self_check, wrong_step. Shares of those with a wrong step (None where
+    there is none): taken_back; recovered, which end correct; the same of those that check
+    themselves and of those that do not.
+    """
+    slipped = [row for row in rows if row["wrong_step"]]
+
+    def share(part: Sequence[Row], hit: Callable[[Row], bool]) -> float | None:
+        return round(sum(map(hit, part)) / len(part), 6) if part else None
+
+    def correct(row: Row) -> bool:
+        return bool(row["status"] == "correct")
+
+    return {
+        "self_check": share(rows, lambda row: row["self_check"]),
+        "wrong_step": share(rows, lambda row: row["wrong_step"]),
+        "taken_back": share(slipped, lambda row: row["taken_back"]),
+        "recovered": share(slipped, correct),
+        "recovered_checked": share([r for r in slipped if r["self_check"]], correct),
+        "recovered_unchecked": share([r for r in slipped if not r["self_check"]], correct),
+    }
 
 
 def compare(ours: Sequence[dict[str, Any]], theirs: Sequence[dict[str, Any]]) -> Interval:

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pipelines.report.load import Run, question
 
 ASKED = ("problems", "chains")
-NOT_TRAINED_ON = {*ASKED, "heldout", "rejects", "evaluation"}
+HELDOUT = "heldout"
+NOT_TRAINED_ON = {*ASKED, "rejects", "evaluation"}
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Distinct held-out problems: all, asked, trained on; and training sets nobody can check."""
+    """Distinct problems that are measured on: all, asked, trained on; and training sets nobody
+    can check. Only held-out ones must not be asked."""
 
-    heldout: int
+    name: str
+    problems: int
     asked: int
     trained: int
     unchecked: tuple[str, ...] = ()
@@ -23,20 +26,39 @@ class Audit:
     @property
     def clean(self) -> bool:
         """True where every training set was checked and nothing leaked."""
-        return not (self.asked or self.trained or self.unchecked)
+        asked = self.asked if self.name == HELDOUT else 0
+        return not (asked or self.trained or self.unchecked)
 
 
-def audit(run: Run) -> Audit | None:
-    """Match by id and by the prompt's words; None where nothing was held out."""
-    rows = list(run.records("heldout", ("id", "prompt")))
+def audits(run: Run) -> list[Audit]:
+    """The held-out problems and those of the other sets, where there are any."""
+    found = (audit(run, config) for config in run.configs() if _measured_on(config))
+    return sorted((a for a in found if a), key=lambda a: (a.name != HELDOUT, a.name))
+
+
+def _measured_on(config: str) -> bool:
+    return config == HELDOUT or config.startswith("evaluate_")
+
+
+def audit(run: Run, config: str) -> Audit | None:
+    """Match by id and by the prompt's words; None where the set is empty."""
+    rows = list(run.records(config, ("id", "prompt")))
     if not rows:
         return None
     names = {row["id"]: row["id"] for row in rows}
     prompts = {words: row["id"] for row in rows if (words := _words(row["prompt"]))}
-    trained = [name for name in run.configs() if name not in NOT_TRAINED_ON]
+    trained = [
+        name for name in run.configs() if name not in NOT_TRAINED_ON and not _measured_on(name)
+    ]
     asked_ids, _ = _found(run, ASKED, names, prompts)
     trained_ids, unchecked = _found(run, trained, names, prompts)
-    return Audit(len(names), len(asked_ids), len(trained_ids), tuple(unchecked))
+    return Audit(
+        config.removeprefix("evaluate_"),
+        len(names),
+        len(asked_ids),
+        len(trained_ids),
+        tuple(unchecked),
+    )
 
 
 def _found(

@@ -18,9 +18,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.report import flow, results
-from pipelines.report.audit import audit
+from pipelines.report.audit import audits
 from pipelines.report.load import ReportError, Run
-from pipelines.report.samples import samples
+from pipelines.report.samples import by_stage, pairs, samples
 
 HERE = Path(__file__).parent
 
@@ -48,7 +48,7 @@ def _context(run: Run, others: Sequence[Run]) -> dict[str, Any]:
     kept, dropped = samples(run)
     return {
         "run": run,
-        "audit": audit(run),
+        "audits": audits(run),
         "headline": results.headline(tables[0], outcomes) if tables else None,
         "teacher_name": results.teacher_name(run),
         "tables": tables,
@@ -60,6 +60,8 @@ def _context(run: Run, others: Sequence[Run]) -> dict[str, Any]:
         "kept": kept,
         "dropped": dropped,
         "reasons": list(dict.fromkeys(sample.reason for sample in dropped)),
+        "pairs": pairs(run),
+        "stages": by_stage(run),
         "comparisons": results.compare(run, others, outcomes),
         "style": _block("style.css"),
         "script": _block("script.js"),

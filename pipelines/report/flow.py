@@ -11,9 +11,13 @@ from pipelines.report.load import Run
 
 COUNTED = ("chains", "verify")
 UNITS = {
-    "loss": "loss", "reward": "reward", "pass_rate": "pass rate", "kl": "KL to the reference",
-    "entropy": "entropy (nats)", "accuracy": "accuracy of the pairs",
-    "margin": "margin of the pairs",
+    "loss": "loss", "accuracy": "accuracy of the pairs", "margin": "margin of the pairs",
+    "reward": "reward", "pass_rate": "pass rate", "length": "length (tokens)",
+    "entropy": "entropy (nats)", "kl": "KL to the reference", "moved": "KL to its samples",
+    "clipped": "clipped tokens", "zero_variance": "zero-variance groups",
+    "self_check": "self-checks",
+    "wrong_step": "wrong steps",
+    "recovered": "wrong step, right end",
 }  # fmt: skip
 
 
@@ -80,25 +84,34 @@ def verdicts(run: Run) -> tuple[list[tuple[str, int]], Markup] | None:
 
 
 def charts(run: Run) -> list[Chart]:
-    """The curves of all training stages."""
-    return [
-        Chart(stage, UNITS[name], points[0][1], points[-1][1], svg.curve(points, f"{stage} {name}"))
+    """The curves of all training stages: their losses side by side, then what else each has."""
+    curves = [
+        (stage, name, points)
         for stage, metrics in run.curves().items()
         for name, points in metrics.items()
+    ]
+    return [
+        Chart(stage, UNITS[name], points[0][1], points[-1][1], svg.curve(points, f"{stage} {name}"))
+        for stage, name, points in sorted(curves, key=lambda curve: curve[1] != "loss")
     ]
 
 
 def seconds(run: Run) -> list[Amount]:
-    """The time of each stage, in the order in which they ran."""
+    """The time of each stage, in the order in which they ran, and the tokens it took."""
     stages = run.manifest.get("stages", {})
     spent = {name: float(entry.get("seconds") or 0.0) for name, entry in stages.items()}
     total, longest = sum(spent.values()), max(spent.values(), default=0.0)
     if not total:
         return []
     return [
-        Amount(name, s, f"{100 * s / total:.0f} %", svg.length(s, longest, name.partition(":")[0]))
+        Amount(name, s, _tokens(run, name), svg.length(s, longest, name.partition(":")[0]))
         for name, s in spent.items()
     ]
+
+
+def _tokens(run: Run, stage: str) -> str:
+    tokens = run.counts(stage).get("tokens")
+    return f"{tokens:,} tokens" if tokens else ""
 
 
 def _percent(part: float, of: float) -> str:

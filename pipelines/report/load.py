@@ -19,7 +19,10 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import PipelineError
 
-METRICS = ("loss", "reward", "pass_rate", "kl", "entropy", "accuracy", "margin")
+METRICS = (
+    "loss", "accuracy", "margin", "reward", "pass_rate", "length", "entropy", "kl", "moved",
+    "clipped", "zero_variance", "self_check", "wrong_step", "recovered",
+)  # fmt: skip
 Points = list[tuple[int, float]]
 
 
@@ -84,9 +87,12 @@ class Run:
 
     @cached_property
     def evaluation(self) -> dict[Key, dict[str, Any]]:
-        """The rows of evaluation.json that carry a pass@1, in their order."""
-        rows = [row for row in self._json("evaluation.json", list) if row.get("pass@1") is not None]
-        return {key_of(row): row for row in rows}
+        """The rows of evaluation.json that measured something, in their order.
+
+        Each has its `measure` (pass@1, or greedy where nothing was sampled) and its `value`.
+        """
+        rows = map(_measured, self._json("evaluation.json", list))
+        return {key_of(row): row for row in rows if row["value"] is not None}
 
     def counts(self, stage: str) -> dict[str, Any]:
         """The counts of a stage in the manifest."""
@@ -136,17 +142,17 @@ class Run:
         return found
 
     def outcomes(self) -> dict[Key, dict[str, Tally]]:
-        """Per measurement and problem how its samples went (greedy ones left out)."""
-        found: dict[Key, dict[str, Tally]] = {}
+        """Per measurement and problem how its samples went; greedy ones if all are."""
+        sampled: dict[Key, dict[str, Tally]] = {}
+        greedy: dict[Key, dict[str, Tally]] = {}
         columns = ("stage", "round", "on", "problem_id", "index", "status")
         for row in self.records("evaluation", columns):
-            if row["index"] is not None and row["index"] < 0:
-                continue
+            found = greedy if row["index"] is not None and row["index"] < 0 else sampled
             tally = found.setdefault(key_of(row), {}).setdefault(row["problem_id"], Tally())
             tally.samples += 1
             tally.correct += row["status"] == "correct"
             tally.undecided += row["status"] == "undecided"
-        return found
+        return greedy | sampled
 
     def curves(self) -> dict[str, dict[str, Points]]:
         """Per training stage and metric its points; a step that was run again counts once."""
@@ -203,6 +209,13 @@ def _take(batches: Iterable[pa.RecordBatch], numbers: Sequence[int]) -> list[dic
     return found
 
 
+def _measured(row: dict[str, Any]) -> dict[str, Any]:
+    if row.get("pass@1") is not None:
+        return row | {"measure": "pass@1", "value": row["pass@1"]}
+    interval = {"low": row.get("greedy_low"), "high": row.get("greedy_high"), "greedy": None}
+    return row | interval | {"measure": "greedy", "value": row.get("greedy")}
+
+
 def key_of(row: dict[str, Any]) -> Key:
     """Which measurement a row belongs to."""
     return Key(str(row["stage"]), int(row.get("round") or 1), str(row.get("on") or "heldout"))
@@ -210,12 +223,21 @@ def key_of(row: dict[str, Any]) -> Key:
 
 def question(prompt: Any) -> str:
     """What a prompt asks: the last user message where it is a chat (or the JSON of one)."""
-    if isinstance(prompt, str) and prompt.startswith("[{"):
+    return _said(prompt, "user")
+
+
+def answer(completion: Any) -> str:
+    """What a completion says: the last assistant message where it is a chat (or JSON of one)."""
+    return _said(completion, "assistant")
+
+
+def _said(text: Any, role: str) -> str:
+    if isinstance(text, str) and text.startswith("[{"):
         try:
-            prompt = json.loads(prompt)
+            text = json.loads(text)
         except ValueError:
-            return prompt
-    if isinstance(prompt, list):
-        users = [turn for turn in prompt if isinstance(turn, dict) and turn.get("role") == "user"]
-        return str(users[-1].get("content", "")) if users else ""
-    return "" if prompt is None else str(prompt)
+            return text
+    if isinstance(text, list):
+        turns = [turn for turn in text if isinstance(turn, dict) and turn.get("role") == role]
+        return str(turns[-1].get("content", "")) if turns else ""
+    return "" if text is None else str(text)

@@ -43,6 +43,17 @@ class Table:
     lines: list[Line]
     problems: int | None
     samples: int | None
+    picture: Markup
+
+    @property
+    def measure(self) -> str:
+        """What the values are: pass@1, or greedy where nothing was sampled."""
+        return str(self.lines[0].row["measure"])
+
+    @property
+    def reflections(self) -> list[tuple[Line, dict[str, Any]]]:
+        """The stages with how often they check themselves and recover."""
+        return [(line, line.row["reflection"]) for line in self.lines if line.row.get("reflection")]
 
 
 @dataclass(frozen=True)
@@ -58,8 +69,8 @@ class Headline:
     @property
     def closed(self) -> float | None:
         """Share of the way from base to teacher that was gone; None where there was no way."""
-        way = (self.teacher or 0.0) - self.base.row["pass@1"]
-        return (self.last.row["pass@1"] - self.base.row["pass@1"]) / way if way > 0.005 else None
+        way = (self.teacher or 0.0) - self.base.row["value"]
+        return (self.last.row["value"] - self.base.row["value"]) / way if way > 0.005 else None
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,7 @@ class Comparison:
 
 def tables(run: Run, outcomes: Outcomes) -> list[Table]:
     """One table per problem set, the held-out one first."""
-    sets = sorted({key.on for key in run.evaluation}, key=lambda on: (on != "heldout", on))
+    sets = sorted(dict.fromkeys(key.on for key in run.evaluation), key=lambda on: on != "heldout")
     return [_table(run, outcomes, on) for on in sets]
 
 
@@ -99,14 +110,20 @@ def _table(run: Run, outcomes: Outcomes, on: str) -> Table:
         lines.append(
             Line(
                 key, row, step, step_from,
-                to_teacher=None if at is None else at - row["pass@1"],
+                to_teacher=None if at is None else at - row["value"],
                 undecided=_undecided(row, outcomes.get(key, {})),
-                picture=svg.bar(row["pass@1"], row.get("low"), row.get("high"), at, kind),
+                picture=svg.bar(row["value"], row.get("low"), row.get("high"), at, kind),
             )
         )  # fmt: skip
         before = key
     first = lines[0].row
-    return Table(on, lines, first.get("n"), first.get("samples"))
+    picture = _journey(lines, teacher)
+    return Table(on, lines, first.get("n"), first.get("samples"), picture)
+
+
+def _journey(lines: Sequence[Line], teacher: float | None) -> Markup:
+    stops = [_stop(line) for line in lines if not line.teacher]
+    return svg.journey(stops, teacher) if stops else Markup("")
 
 
 def _step(
@@ -143,13 +160,12 @@ def headline(table: Table, outcomes: Outcomes) -> Headline | None:
     if base is not last:
         raw = outcomes.get(base.key, {}), outcomes.get(last.key, {})
         gain = difference(base.row, last.row, *raw)
-    teacher = next((line.row["pass@1"] for line in table.lines if line.teacher), None)
-    stops = [_stop(line) for line in students]
-    return Headline(base, last, gain, teacher, svg.journey(stops, teacher))
+    teacher = next((line.row["value"] for line in table.lines if line.teacher), None)
+    return Headline(base, last, gain, teacher, table.picture)
 
 
 def _stop(line: Line) -> svg.Stop:
-    value = line.row["pass@1"]
+    value = line.row["value"]
     low, high = line.row.get("low"), line.row.get("high")
     label = line.key.stage if line.key.round == 1 else f"r{line.key.round} {line.key.stage}"
     return svg.Stop(
@@ -162,7 +178,7 @@ def _stop(line: Line) -> svg.Stop:
 
 
 def _teacher(rows: Mapping[Key, Mapping[str, Any]]) -> float | None:
-    return next((row["pass@1"] for key, row in rows.items() if key.stage == "teacher"), None)
+    return next((row["value"] for key, row in rows.items() if key.stage == "teacher"), None)
 
 
 def teacher_name(run: Run) -> str:
@@ -192,8 +208,10 @@ def _compare(run: Run, other: Run, ours: Outcomes, theirs: Outcomes) -> Comparis
     rows = []
     for label, mine, their in pairs:
         a, b = run.evaluation[mine], other.evaluation[their]
+        if a["measure"] != b["measure"]:
+            continue
         step = difference(b, a, theirs.get(their, {}), ours.get(mine, {}))
-        rows.append(Compared(label, mine.on, a["pass@1"], b["pass@1"], step))
+        rows.append(Compared(label, mine.on, a["value"], b["value"], step))
     return Comparison(other.name, rows, _recipe_diff(other.recipe, run.recipe))
 
 

@@ -40,10 +40,10 @@ def paired(before: Mapping[str, Tally], after: Mapping[str, Tally]) -> Differenc
 
 
 def unpaired(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference | None:
-    """The difference of two pass@1 from their own intervals; None where one has no interval."""
+    """The difference of two values from their own intervals; None where one has no interval."""
     if any(row.get(side) is None for row in (before, after) for side in ("low", "high")):
         return None
-    value = after["pass@1"] - before["pass@1"]
+    value = after["value"] - before["value"]
     half = math.hypot(*((row["high"] - row["low"]) / 2 for row in (before, after)))
     return Difference(value, value - half, value + half, "unpaired")
 

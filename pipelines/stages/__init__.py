@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.progress import Progress
-from pipelines.recipe import Recipe
+from pipelines.recipe import Recipe, problem_sets
 from pipelines.run_folder import RunFolder
+from verifiers.records import Problem
 
 Counts = dict[str, Any]
 
@@ -24,6 +25,11 @@ class Job:
     recipe: Recipe
     folder: RunFolder
     progress: Progress
+
+    def kept_out(self) -> list[Problem]:
+        """What students are measured on and must not be trained on."""
+        configs = ["heldout", *(on.config for on in problem_sets(self.recipe))]
+        return [problem for config in configs for problem in self.folder.problems(config)]
 
 
 @dataclass

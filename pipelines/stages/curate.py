@@ -19,8 +19,7 @@ def run(job: Job) -> Counts:
     recipe = job.recipe
     config = recipe.curate.model_copy(update={"sets": training_sets(recipe)})
     curated = curate(
-        job.folder.groups(), job.folder.problems("heldout"), config, recipe.seed,
-        recipe.chains.system,
+        job.folder.groups(), job.kept_out(), config, recipe.seed, recipe.chains.system
     )  # fmt: skip
     for name in SETS:
         if name in curated.sets:

@@ -10,34 +10,34 @@ from typing import Any
 
 from generators.store import Stored
 from pipelines import samplers
+from pipelines.problem_sets import HELDOUT
 from pipelines.run_folder import RunFolder
 from pipelines.stages import Counts, Job
 from verifiers.pool import VerdictPool
 from verifiers.sampler import Sampler
 
-VERSION = 1
+VERSION = 2
 ROUND = 1
-ON = "heldout"
 BATCH = 500
 
 
-def run(job: Job, stage: str, before: str | None = None) -> Counts:
-    """Write the raw rows of `stage` (base, teacher, or a training stage) to data/evaluation.
+def run(job: Job, stage: str, on: str, before: str | None = None) -> Counts:
+    """Write the raw rows of `stage` (base, teacher, or a training stage) on a problem set.
 
     A training stage that was skipped is the policy of `before`, and so are its rows.
     """
     from students import evaluate as measuring
 
     if before is not None and "skipped" in trained(job.folder, stage):
-        same = job.folder.read_table("evaluation", file_of(before))
+        same = job.folder.read_table("evaluation", file_of(before, on))
         rows = [row | {"stage": stage} for row in same]
-        job.folder.write_table("evaluation", rows, file_of(stage))
+        job.folder.write_table("evaluation", rows, file_of(stage, on))
         return measuring.summary(rows)
-    config = job.recipe.evaluate
-    assert config is not None
+    assert job.recipe.evaluate is not None
+    config = job.recipe.evaluate.settings(on)
     if config.system is None:
         config = config.model_copy(update={"system": job.recipe.chains.system})
-    problems = job.folder.problems("heldout")
+    problems = job.folder.problems(HELDOUT if on == HELDOUT else f"evaluate_{on}")
     total = len(problems) * (config.samples + config.greedy)
 
     async def measure() -> list[measuring.Score]:
@@ -52,9 +52,9 @@ def run(job: Job, stage: str, before: str | None = None) -> Counts:
                 )  # fmt: skip
 
     scores = asyncio.run(measure())
-    rows = [measuring.as_row(stage, ROUND, ON, score) for score in scores]
-    job.folder.write_table("evaluation", rows, file_of(stage))
-    return measuring.summary(rows)
+    rows = [measuring.as_row(stage, ROUND, on, score) for score in scores]
+    job.folder.write_table("evaluation", rows, file_of(stage, on))
+    return measuring.summary(rows) | {"tokens": sum(score.tokens for score in scores)}
 
 
 def _sampler(job: Job, stage: str) -> Sampler:
@@ -76,24 +76,24 @@ def trained(folder: RunFolder, stage: str) -> Counts:
     return folder.manifest["stages"].get(f"train:{stage}", {}).get("counts", {})
 
 
-def file_of(stage: str) -> str:
+def file_of(stage: str, on: str) -> str:
     """Name of the file of raw rows in data/evaluation."""
-    return f"r{ROUND}-{stage}-{ON}"
+    return f"r{ROUND}-{stage}-{on}"
 
 
-def write_table(folder: RunFolder, stages: Sequence[str]) -> list[dict[str, Any]]:
-    """Write evaluation.json from the raw rows of `stages`, and remove raw rows of others."""
+def write_table(folder: RunFolder, measured: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Write evaluation.json from the raw rows of (stage, on), and remove raw rows of others."""
     from students.evaluate import table
 
     present = {file.stem for file in _files(folder)}
-    for name in present - {file_of(stage) for stage in stages}:
+    for name in present - {file_of(*pair) for pair in measured}:
         (folder.path / "data" / "evaluation" / f"{name}.parquet").unlink()
-    raw = [
-        (stage, folder.read_table("evaluation", file_of(stage)))
-        for stage in stages
-        if file_of(stage) in present
-    ]
-    rows = table(raw, ROUND, ON)
+    raw: dict[str, list[tuple[str, list[dict[str, Any]]]]] = {}
+    for stage, on in measured:
+        if file_of(stage, on) in present:
+            answers = folder.read_table("evaluation", file_of(stage, on))
+            raw.setdefault(on, []).append((stage, answers))
+    rows = [row for on, stages in raw.items() for row in table(stages, ROUND, on)]
     for row in rows:
         counts = trained(folder, row["stage"])
         row |= {key: counts[key] for key in ("skipped", "ended") if key in counts}

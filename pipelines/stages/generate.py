@@ -12,6 +12,7 @@ from generators.questions.evolve import evolve
 from generators.store import Stored
 from pipelines import samplers
 from pipelines.errors import PipelineError
+from pipelines.problem_sets import AnySet
 from pipelines.run_folder import chain_row, problem_row
 from pipelines.stages import Counts, Job
 from verifiers.base import load
@@ -34,7 +35,7 @@ def ask(job: Job) -> Counts:
             found.append(item)
             job.progress.update(f"{len(found)} problems")
     asked, held = found, list[Problem]()
-    if recipe.evaluate is not None:
+    if recipe.evaluate is not None and recipe.evaluate.holds_out:
         split = recipe.evaluate.heldout
         asked, held = hold_out(found, split.n, split.by, recipe.seed)
     written = asyncio.run(_write(job, asked, held, bad))
@@ -47,6 +48,22 @@ def ask(job: Job) -> Counts:
         counts["written"] = len(written)
     rejected = Counter(row.reason if row.source == "evolve" else "bad_row" for row in bad)
     return counts | dict(sorted(rejected.items()))
+
+
+def collect(job: Job, problems: AnySet) -> Counts:
+    """Write the problems of one set that students are measured on."""
+    found: list[Problem] = []
+    bad = 0
+    seed = problems.seed(job.recipe.seed)
+    for item in questions([problems.source_config()], seed, job.recipe.verifiers):
+        if isinstance(item, BadRow):
+            bad += 1
+            job.folder.log("bad_row", source=item.source, row=item.row, reason=item.reason)
+        else:
+            found.append(item)
+            job.progress.update(f"{len(found)} problems")
+    job.folder.write_table(problems.config, [problem_row(p) for p in found])
+    return {"problems": len(found)} | ({"bad_row": bad} if bad else {})
 
 
 async def _write(
@@ -102,6 +119,7 @@ async def _draw(job: Job) -> Counts:
                 for completion, verdict in group.samples:
                     rows.append(chain_row(completion, verdict))
                     tally[verdict.status] += 1
+                    tally["tokens"] += completion.usage.completion_tokens
                     if verdict.reason:
                         tally[f"reason:{verdict.reason}"] += 1
                 decided = tally["correct"] / max(1, len(rows))
@@ -113,6 +131,7 @@ async def _draw(job: Job) -> Counts:
     rows.sort(key=lambda row: (order[row["problem_id"]], row["index"]))
     job.folder.write_table("chains", rows)
     counts: Counts = {"completions": len(rows), "asked": sampler.asked}
+    counts["tokens"] = tally["tokens"]
     counts |= {status: tally[status] for status in ("correct", "wrong", "undecided")}
     counts["reasons"] = {
         name.removeprefix("reason:"): n for name, n in sorted(tally.items()) if ":" in name

@@ -102,19 +102,20 @@ def _plan(
 
 
 def _rows(job: Job, stage: Training) -> list[dict[str, Any]]:
-    """The rows that `stage` reads; refuses a training set that holds a held-out problem."""
+    """The rows that `stage` reads; refuses a training set that holds what is measured on."""
+    asked, held = job.folder.problems("problems"), job.kept_out()
+    prompts = {str(problem.prompt) for problem in held}
+    barred = {p.id for p in held} | {p.id for p in asked if str(p.prompt) in prompts}
     if isinstance(stage, CPT) and stage.data == "questions":
-        asked = job.folder.problems("problems")
-        rows = [{"text": problem.text, "problem_id": problem.id} for problem in asked]
+        free = [problem for problem in asked if problem.id not in barred]
+        rows = [{"text": problem.text, "problem_id": problem.id} for problem in free]
     else:
         rows = [_nested(row) for row in job.folder.read_table(stage.reads)]
-    held = job.folder.problems("heldout")
-    prompts = {str(problem.prompt) for problem in held}
-    barred = {p.id for p in held}
-    barred |= {p.id for p in job.folder.problems("problems") if str(p.prompt) in prompts}
     leaked = sum(row["problem_id"] in barred for row in rows)
     if leaked:
-        raise PipelineError(f"{leaked} rows of data/{stage.reads} are of held-out problems")
+        raise PipelineError(
+            f"{leaked} rows of data/{stage.reads} are of problems that are evaluated on"
+        )
     if not rows:
         raise PipelineError(f"data/{stage.reads} is empty")
     return rows

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,10 +25,10 @@ from students.errors import DataError
 from students.rollouts.decoder import LocalSampler
 from verifiers.pool import VerdictPool
 from verifiers.records import Completion, Problem, Verdict
+from verifiers.reflection import reflect
 from verifiers.rewards import advantages, efficiency, overlong
 from verifiers.sampler import Request
 
-CHECKS = re.compile(r"\b(wait|check|verify|recheck|mistake|correction|actually)\b", re.I)
 MOST_UNDECIDED = 0.2
 Reference = Callable[[Packed], Packed]
 
@@ -265,12 +264,15 @@ def _figures(groups: Sequence[Rollouts]) -> dict[str, float]:
     correct = [ok for group in groups for ok in group.correct]
     rewards = [reward for group in groups for reward in group.rewards]
     scores = [score for sample in samples for score in sample.logprobs or []]
-    checked = [CHECKS.search(sample.text) is not None for sample in samples]
+    found = [reflect(f"{sample.reasoning}\n{sample.text}") for sample in samples]
+    slipped = [ok for ok, said in zip(correct, found, strict=True) if said.wrong_step]
     n = max(1, len(samples))
-    return {
+    figures = {"recovered": sum(slipped) / len(slipped)} if slipped else {}
+    return figures | {
         "reward": sum(rewards) / n,
         "pass_rate": sum(correct) / n,
         "length": sum(sample.usage.completion_tokens for sample in samples) / n,
         "entropy": -math.fsum(scores) / max(1, len(scores)),
-        "self_check": sum(checked) / n,
+        "self_check": sum(said.self_check for said in found) / n,
+        "wrong_step": len(slipped) / n,
     }

@@ -14,6 +14,7 @@ import pytest
 from pipelines.report import svg
 from pipelines.report.build import build
 from pipelines.report.load import ReportError, Run, Tally
+from pipelines.report.samples import by_stage, pairs
 from pipelines.report.stats import paired, unpaired
 from verifiers.records import canonical_json
 
@@ -327,10 +328,10 @@ def test_differences():
     assert step.verdict == "improved"
     assert paired(before, before).verdict == "flat"
     assert paired(before, {"a": Tally(1, 0, 1)}) is None
-    low, high = ({"pass@1": v, "low": v - 0.03, "high": v + 0.03} for v in (0.4, 0.5))
+    low, high = ({"value": v, "low": v - 0.03, "high": v + 0.03} for v in (0.4, 0.5))
     assert unpaired(high, low).verdict == "regressed"
     assert unpaired(low, high).high == pytest.approx(0.1 + 0.03 * math.sqrt(2))
-    assert unpaired(low, {"pass@1": 0.5}) is None
+    assert unpaired(low, {"value": 0.5}) is None
 
 
 @pytest.mark.parametrize("values", [[0.0], [2.0, 2.0], [1e-9, -1e-9], [1e12, 3.0], [-5.0, 0.1]])
@@ -342,3 +343,119 @@ def test_curves_take_any_numbers(values):
 
 def test_long_curves_are_thinned():
     assert len(str(svg.curve([(n, float(n % 7)) for n in range(200_000)], "loss"))) < 30_000
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of all stages, measured on two sets, greedily on the second; all its texts hostile."""
+    stages = {"base": 0.02, "cpt": 0.05, "sft": 0.4, "dpo": 0.45, "grpo": 0.5, "teacher": 0.9}
+    run = make_run(tmp_path_factory.mktemp("whole") / "whole", hostile=HOSTILE, rates=stages)
+    chains = list(Run(run).records("chains", ("id", "problem_id", "status", "text")))
+    right = next(c for c in chains if c["status"] == "correct")
+    wrong = next(c for c in chains if c["status"] == "wrong")
+    chat = [canonical_json([{"role": "assistant", "content": c["text"]}]) for c in (right, wrong)]
+    pair = {"problem_id": right["problem_id"], "chosen_id": right["id"], "rejected_id": wrong["id"]}
+    ask = canonical_json([{"role": "user", "content": f"which? {HOSTILE}"}])
+    write(run, "dpo", [pair | {"prompt": ask, "chosen": chat[0], "rejected": chat[1]}], files=1)
+    sums = [
+        {"id": f"s{n}", "prompt": f"{n} + {n} {HOSTILE}", "answer": str(2 * n)} for n in range(9)
+    ]
+    write(run, "evaluate_sums", sums, files=1)
+    raw, table = [], json.loads((run / "evaluation.json").read_text())
+    for step, stage in enumerate(stages):
+        for n, row in enumerate(sums):
+            status = "correct" if n < step else "wrong"
+            raw.append(
+                {"stage": stage, "round": 1, "on": "sums", "problem_id": row["id"], "index": -1,
+                 "status": status, "reason": "", "text": f"{stage} says {n} {HOSTILE}"}
+            )  # fmt: skip
+        table.append(
+            {"stage": stage, "round": 1, "on": "sums", "n": 9, "samples": 0, "greedy": step / 9,
+             "greedy_low": step / 12, "greedy_high": step / 8, "tokens_mean": 5.0,
+             "reflection": {"self_check": 0.25, "wrong_step": 0.5, "taken_back": None,
+                            "recovered": 0.125, "recovered_checked": 0.75,
+                            "recovered_unchecked": None}}
+        )  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(raw), run / "data" / "evaluation" / "sums.parquet")
+    (run / "evaluation.json").write_text(json.dumps(table))
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["stages"]["train:sft"]["counts"] = {"tokens": 1234567}
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    lines = [
+        {"stage": "dpo", "step": n, "loss": 0.6, "accuracy": 0.7, "margin": 0.1} for n in (1, 2)
+    ]
+    lines += [
+        {"stage": "grpo", "step": n, "length": 30, "clipped": 0.01, "zero_variance": 0.4}
+        for n in (1, 2)
+    ]
+    with (run / "metrics.jsonl").open("a") as stream:
+        stream.write("\n" + "".join(json.dumps(line) + "\n" for line in lines))
+    return run
+
+
+def test_a_run_of_all_stages_is_shown_whole(whole):
+    path = build(whole)
+    page = read(path)
+    assert page.tags.count("script") == 1
+    assert "img" not in page.tags
+    assert path.stat().st_size < 500_000
+    for words in (
+        "9 problems of sums: 0 trained on", "The same on sums", "Bars show greedy",
+        "greedy with its 95 % interval", "55.6 % 41.7 % to 62.5 %", "+11.1 ▬ flat",
+        "Self-checks", "25.0 % 50.0 % – 12.5 % 75.0 % –", "The same problem after every stage",
+        "grpo correct grpo says", "base wrong base says", "that it refutes. which? <script>",
+        "chosen correct", "rejected wrong: wrong:different", "1,234,567 tokens",
+        "dpo accuracy of the pairs", "dpo margin of the pairs", "grpo zero-variance groups",
+        "grpo clipped tokens", "grpo length (tokens)",
+    ):  # fmt: skip
+        assert words in page.text, words
+    losses = [page.text.index(f"{stage} loss") for stage in ("cpt", "sft", "grpo", "dpo")]
+    assert max(losses) < page.text.index("dpo accuracy")
+
+
+def test_the_problems_that_are_shown_tell_the_stages_apart(whole):
+    shown = [same for same in by_stage(Run(whole)) if same.on == "sums"]
+    assert len(shown) == 3
+    for same in shown:
+        statuses = [status for _, status, _ in same.answers]
+        assert {"correct", "wrong"} == set(statuses)
+        assert len(statuses) == 6
+
+
+def test_pairs_of_any_form_are_shown_or_passed_over(whole, run, tmp_path):
+    chosen, rejected = pairs(Run(whole))[0].answers
+    assert (chosen[1], rejected[1]) == ("correct", "wrong")
+    assert not chosen[2].text.startswith("[{")
+    assert pairs(Run(run)) == []
+    odd = copy(run, tmp_path / "odd")
+    write(odd, "dpo", [{"prompt": "?", "chosen": None, "rejected": "b"}], files=1)
+    assert [status for _, status, _ in pairs(Run(odd))[0].answers] == ["", ""]
+
+
+def test_runs_on_several_sets_are_compared_set_by_set(whole, tmp_path):
+    other = copy(whole, tmp_path / "other")
+    table = json.loads((other / "evaluation.json").read_text())
+    kept = [row for row in table if row["stage"] not in ("dpo", "grpo")]
+    (other / "evaluation.json").write_text(json.dumps(kept))
+    text = read(build(whole, [other])).text
+    assert "sft sums 22.2 % 22.2 % +0.0 not significant" in text
+    assert re.search(r"last: grpo / sft sums 44.4 % 22.2 % \+22.2 \S+", text)
+    assert "last: grpo / sft heldout" in text
+
+
+def test_a_sampled_rate_is_not_compared_with_a_greedy_one(whole, tmp_path):
+    other = copy(whole, tmp_path / "other")
+    table = json.loads((other / "evaluation.json").read_text())
+    for row in table:
+        if row["on"] == "sums":
+            row |= {"pass@1": 0.5, "low": 0.4, "high": 0.6}
+    (other / "evaluation.json").write_text(json.dumps(table))
+    text = read(build(whole, [other])).text
+    assert "sft heldout" in text
+    assert "sft sums" not in text
+
+
+def test_the_audit_finds_what_a_problem_set_leaked(whole, tmp_path):
+    leaky = copy(whole, tmp_path / "leaky")
+    write(leaky, "rl", [{"problem_id": "s3", "prompt": "?"}], files=1)
+    assert "9 problems of sums: 1 trained on" in read(build(leaky)).text

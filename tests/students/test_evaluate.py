@@ -14,6 +14,7 @@ def rows(stage, chances, samples=4, seed=0):
         {
             "stage": stage, "problem_id": str(p), "index": index, "tokens": 10,
             "status": "correct" if rng.random() < chance else "wrong",
+            "self_check": False, "wrong_step": False, "taken_back": False,
         }
         for p, chance in enumerate(chances)
         for index in range(GREEDY, samples)
@@ -76,3 +77,36 @@ def test_the_table_sets_each_stage_against_the_one_before_and_the_teacher():
     assert sft["to_teacher"]["diff"] < 0
     assert teacher["vs"]["stage"] == "sft"
     assert teacher["vs"]["low"] > 0
+
+
+def test_without_samples_the_greedy_answers_count():
+    figures = summary(rows("s", [1.0, 1.0, 0.0, 0.0], samples=0))
+    assert "pass@1" not in figures
+    assert (figures["greedy"], figures["n"], figures["samples"]) == (0.5, 4, 0)
+    base, sft = table(
+        [("base", rows("b", [0.0] * 50, 0)), ("sft", rows("s", [1.0] * 50, 0))], 1, "sums"
+    )
+    assert (sft["on"], sft["vs"]["diff"], sft["verdict"]) == ("sums", 1.0, "improved")
+    assert base["tokens_mean"] == 10
+
+
+def test_known_reflection_figures():
+    def row(status, check, wrong, back):
+        return {
+            "status": status, "self_check": check, "wrong_step": wrong, "taken_back": back,
+            "problem_id": "p", "index": 0, "tokens": 1,
+        }  # fmt: skip
+
+    raw = [
+        row("correct", True, True, True), row("wrong", True, True, False),
+        row("correct", False, True, False), row("undecided", False, True, False),
+        row("wrong", False, True, False), row("correct", True, False, False),
+        row("correct", False, False, False), row("wrong", False, False, False),
+    ]  # fmt: skip
+    assert summary(raw)["reflection"] == {
+        "self_check": 0.375, "wrong_step": 0.625, "taken_back": 0.2, "recovered": 0.4,
+        "recovered_checked": 0.5, "recovered_unchecked": pytest.approx(1 / 3, abs=1e-6),
+    }  # fmt: skip
+    none = summary(raw[5:])["reflection"]
+    assert none["recovered"] is none["recovered_checked"] is none["taken_back"] is None
+    assert none["wrong_step"] == 0
