@@ -75,8 +75,8 @@ def encode_chats(
                     "the chat template does not render a conversation as a prefix of its "
                     "continuation, so the completion cannot be told from the prompt"
                 )
-            cut = after.rfind(tokenizer.eos_token, len(before))
-            end = cut + len(tokenizer.eos_token) if cut >= 0 else len(after)
+            close = after.rfind(tokenizer.eos_token, len(before))
+            end = close + len(tokenizer.eos_token) if close >= 0 else len(after)
             pieces += [before[len(known) :], after[len(before) : end]]
             owners += [(c, False), (c, True)]
             seen[0] = after[:end]
