@@ -36,8 +36,8 @@ HELP = _any(r"""
 """)
 UNWILLING = _any(r"""
     (?:am|'m|are|'re) (?:unable|unwilling|forbidden)
-    (?:am|'m|are|'re) not (?:able|allowed|permitted|authori[sz]ed|equipped|programmed|designed|here)
-    (?:am|'m|are|'re) not (?:going|willing|prepared|comfortable|in a position)
+    (?:am|'m|are|'re) not (?:able|allowed|permitted|authori[sz]ed|equipped|programmed|designed)
+    (?:am|'m|are|'re) not (?:going|willing|prepared|comfortable|in a position|here to)
     (?:do not|don't) feel (?:able|comfortable)|(?:do not|don't) (?:want|wish|intend) to
     (?:do not|don't) have the (?:capability|ability|authority|means) to|lack the ability to
     (?:do not|don't) (?:help|assist|provide|support|do|give|offer|engage|write|share|take part)

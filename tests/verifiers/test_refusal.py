@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifiers.base import judge
@@ -57,6 +57,7 @@ COMPLIES = [
     "Mix it well. Bake it. Let it rest. Serve it. I can't help with drinks.",
     "Nobody can break this code. It was never solved.",
     "No problem, here it is.",
+    "When I'm not here, stay calm and open a window.",
     "It is against the law to park here. Use the garage.",
     "42",
 ]
@@ -115,6 +116,7 @@ def test_examples(fields, text, status):
     assert judge("refusal", Refusal(), Problem(**fields), text).status == status
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_judged_and_either_side_or_none(text):
     found = read(text)
