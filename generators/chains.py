@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import chain
 
 from generators.config import ChainsConfig, Sampling
-from generators.store import Store
+from generators.store import Store, Stored
+from generators.teachers.written import WrittenSampler, answers
 from verifiers.pool import Backlog, VerdictPool
 from verifiers.records import Completion, Group, Problem, Verdict
 from verifiers.sampler import Request, Sampler
 
 
 async def chains(
-    problems: Iterable[Problem],
+    problems: Sequence[Problem],
     sampler: Sampler,
     pool: VerdictPool,
     store: Store,
@@ -21,7 +23,8 @@ async def chains(
     sampling: Sampling,
     seed: int,
 ) -> AsyncIterator[Group]:
-    """Judged groups in the order in which they finish; samples stand by their index.
+    """Judged groups in the order in which they finish; samples stand by their index, answers that
+    are written beside the question behind them.
 
     Verdicts are kept in the store by completion and judge, so nothing is judged twice either.
     """
@@ -32,7 +35,6 @@ async def chains(
 
     def requests() -> Iterator[Request]:
         for problem in problems:
-            open_groups[problem.id] = _Open(problem, config.samples)
             for index in range(config.samples):
                 yield Request(
                     problem_id=problem.id,
@@ -48,10 +50,15 @@ async def chains(
         if len(group.judged) == group.wanted:
             ready.append(open_groups.pop(completion.problem_id).close())
 
-    async for completion in sampler.sample(requests()):
-        await judging.add(judge(completion))
-        while ready:
-            yield ready.popleft()
+    for problem in problems:
+        wanted = config.samples + len(answers(problem, config.system))
+        open_groups[problem.id] = _Open(problem, wanted)
+    written = chain.from_iterable(answers(problem, config.system) for problem in problems)
+    for source, asked in ((Stored(WrittenSampler(), store), written), (sampler, requests())):
+        async for completion in source.sample(asked):
+            await judging.add(judge(completion))
+            while ready:
+                yield ready.popleft()
     await judging.drain()
     book.flush()
     for group in (*ready, *(left.close() for left in open_groups.values())):
@@ -67,7 +74,7 @@ class _Open:
         self.judged: list[tuple[Completion, Verdict]] = []
 
     def close(self) -> Group:
-        self.judged.sort(key=lambda pair: pair[0].index)
+        self.judged.sort(key=lambda pair: (not pair[0].sampled, pair[0].index))
         return Group(problem=self.problem, samples=self.judged)
 
 

@@ -82,6 +82,10 @@ class JsonlSource(Rows):
     answer_after: str | None = Field(
         None, description="Only what follows the last such mark in the answer is ground truth."
     )
+    solution: str | list[str] | None = Field(
+        None, description="Columns of written answers: a text or a list of texts in each row. "
+        "They are judged and curated beside the teacher's samples, and cost nothing."
+    )  # fmt: skip
 
 
 class DatasetSource(Rows):
@@ -95,6 +99,7 @@ class DatasetSource(Rows):
     prompt: str = Field("prompt", description="Column of the prompt, or a template over the row.")
     answer: str = Field("answer", description="Column of the ground truth.")
     answer_after: str | None = Field(None, description="As in `jsonl`.")
+    solution: str | list[str] | None = Field(None, description="As in `jsonl`.")
 
 
 class ReasoningGymSource(Rows):

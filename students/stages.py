@@ -51,11 +51,14 @@ def from_rows(
             for row in rows
             for side in ("chosen", "rejected")
         ]
-        documents = encode_chats(tokenizer, sides, stage.max_length)
+        cut = [bool(row.get(f"{side}_cut")) for row in rows for side in ("chosen", "rejected")]
+        documents = encode_chats(tokenizer, sides, stage.max_length, cut)
         pairs = list(zip(documents[0::2], documents[1::2], strict=True))
         units = with_reference(pairs, model, name, cache)  # type: ignore[assignment]
     else:
-        documents = encode_chats(tokenizer, [as_chat(row) for row in rows], stage.max_length)
+        chats = [as_chat(row) for row in rows]
+        cut = [bool(row.get("cut")) for row in rows]
+        documents = encode_chats(tokenizer, chats, stage.max_length, cut)
         units = [(document,) for document in documents]
     source = FileSource(units, stage.tokens_per_step, seed)
     if stage.epochs is None and stage.max_steps is not None:

@@ -24,6 +24,7 @@ GROUP = "distill.verifiers"
 BUILTIN = {
     "exact": "verifiers.exact:Exact",
     "math": "verifiers.math:Math",
+    "refusal": "verifiers.refusal:Refusal",
 }
 
 
@@ -47,7 +48,8 @@ class Verifier(Protocol):
 
     Optional: `check_gold(problem) -> str | None` (the reason why a gold is unusable),
     `solve(prompt) -> answer | None` (the ground truth of a question that somebody wrote),
-    `trust` ("pure" or "boxed"), `gold_type` ("text" or "json").
+    `trust` ("pure" or "boxed"), `gold_type` ("text" or "json"), `judges_truncated` (True where a
+    text that was cut off can be judged as well as a whole one).
     """
 
     version: str

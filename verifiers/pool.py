@@ -64,6 +64,7 @@ class VerdictPool:
         self._loops: list[asyncio.Task[None]] = []
         self._pace = 0.001
         self._ids: dict[str, str] = {}
+        self._cut: dict[str, bool] = {}
 
     def judge_id(self, name: str) -> str:
         """What names a judge in the store: verifier, version and options."""
@@ -98,11 +99,19 @@ class VerdictPool:
         return await task.future
 
     async def judge(self, problem: Problem, completion: Completion) -> Verdict:
-        """`verify`, where a completion that was cut off or failed is undecided without a look."""
-        if completion.finish_reason == "stop":
+        """`verify`, where a completion that failed is undecided without a look, and so is one that
+        was cut off, unless its verifier judges those too."""
+        cut = completion.finish_reason == "length"
+        if completion.finish_reason == "stop" or (cut and self._reads_cut(problem.verifier)):
             return await self.verify(problem, completion.text)
-        reason = "truncated" if completion.finish_reason == "length" else "infra"
+        reason = "truncated" if cut else "infra"
         return Verdict(status="undecided", reason=reason, verifier=problem.verifier)
+
+    def _reads_cut(self, name: str) -> bool:
+        if name not in self._cut:
+            verifier = base.load(name, self.options.get(name))
+            self._cut[name] = bool(getattr(verifier, "judges_truncated", False))
+        return self._cut[name]
 
     async def _put(self, tasks: Iterable[_Task], front: bool = False) -> None:
         async with self._wake:

@@ -18,6 +18,8 @@ FinishReason = Literal["stop", "length", "error"]
 Isolation = Literal["none", "bubblewrap", "namespaces", "landlock", "unsafe"]
 Gold = Literal["given", "computed", "consensus", "tests"]
 Message = dict[str, str]
+WRITTEN = "written"
+"""Teacher identity of an answer that stood in the question's own row."""
 
 
 def canonical_json(value: Any) -> str:
@@ -111,6 +113,11 @@ class Completion(Record):
             self.id = completion_id(self.problem_id, self.request_key)
         return self
 
+    @property
+    def sampled(self) -> bool:
+        """False where nobody was asked: the answer was written beside the question."""
+        return self.teacher.get("identity") != WRITTEN
+
     def answering(self, problem: str) -> Completion:
         """The same paid answer for another problem with the same prompt."""
         if problem == self.problem_id:
@@ -164,8 +171,8 @@ class Group(Record):
 
     @property
     def pass_rate(self) -> float | None:
-        """Correct over decided; None where nothing was decided."""
-        return pass_rate(verdict.status for _, verdict in self.samples)
+        """Correct over decided samples; None where nothing was decided."""
+        return pass_rate(verdict.status for done, verdict in self.samples if done.sampled)
 
 
 def pass_rate(statuses: Iterable[str]) -> float | None:

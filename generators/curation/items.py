@@ -14,19 +14,25 @@ UNUSABLE = ("bad_gold", "bad_row")
 
 @dataclass(slots=True)
 class Chain:
-    """One completion as it would be trained on."""
+    """One completion as it would be trained on; `cut` where it ran out of tokens."""
 
     id: str
     text: str
     status: str
     reason: str
     detail: str
+    cut: bool = False
     kept: bool = True
 
 
 @dataclass(slots=True)
 class Item:
-    """A problem, the chains that the filters have left of it, and how often it was solved."""
+    """A problem, the chains that the filters have left of it, and how often it was solved.
+
+    Args:
+        correct: confirmed samples; answers that were written beside the question do not count.
+        decided: confirmed and refuted samples.
+    """
 
     problem: Problem
     chains: list[Chain] = field(default_factory=list)
@@ -87,10 +93,12 @@ def collect(groups: Iterable[Group], negatives: bool) -> list[Item]:
 
 def _add(item: Item, completion: Completion, verdict: Verdict, negatives: bool) -> None:
     text = completion_text(completion)
-    chain = Chain(completion.id, text, verdict.status, verdict.reason, verdict.detail)
+    cut = completion.finish_reason == "length"
+    chain = Chain(completion.id, text, verdict.status, verdict.reason, verdict.detail, cut)
     item.chains.append(chain)
-    item.decided += verdict.status != "undecided"
-    item.correct += verdict.correct
+    if completion.sampled:
+        item.decided += verdict.status != "undecided"
+        item.correct += verdict.correct
     if verdict.status == "undecided" and verdict.reason in UNUSABLE:
         item.complaint = verdict.reason
     if negatives and verdict.status == "wrong" and text:

@@ -16,7 +16,7 @@ class Rows:
     """Writes the rows of one run of curation.
 
     A set has one form: where there is a system prompt, or any prompt is a chat, all its rows are
-    chats.
+    chats. A chain that ran out of tokens is marked as cut, so that no trainer teaches its end.
     """
 
     def __init__(self, items: list[Item], system: str | None):
@@ -25,16 +25,16 @@ class Rows:
         self._chat = bool(system) or any(not isinstance(i.problem.prompt, str) for i in items)
 
     def cpt(self) -> Iterator[Row]:
-        """`{"text"}`: the prompt's words and a confirmed chain."""
+        """`{"text"}`: the prompt's words and a confirmed chain that came to its end."""
         for item, chain in self._chains():
-            if chain.status == "correct":
+            if chain.status == "correct" and not chain.cut:
                 text = f"{said(item.problem.prompt)}\n{chain.text}"
                 yield {"text": text, **_traced("cpt", item, completion_id=chain.id)}
 
     def sft(self) -> Iterator[Row]:
-        """`{"prompt", "completion"}`, or `{"messages"}`."""
+        """`{"prompt", "completion", "cut"}`, or `{"messages", "cut"}`."""
         for item, chain in self._chains():
-            trace = _traced("sft", item, completion_id=chain.id)
+            trace = {"cut": chain.cut, **_traced("sft", item, completion_id=chain.id)}
             prompt = self._prompt(item)
             if isinstance(prompt, str):
                 yield {"prompt": prompt, "completion": chain.text, **trace}
@@ -42,8 +42,8 @@ class Rows:
                 yield {"messages": [*prompt, _said_by_model(chain)], **trace}
 
     def dpo(self) -> Iterator[Row]:
-        """`{"prompt", "chosen", "rejected"}`: a correct chain over a wrong one of the same
-        problem; no chain stands in two pairs."""
+        """`{"prompt", "chosen", "rejected", "chosen_cut", "rejected_cut"}`: a correct chain over a
+        wrong one of the same problem; no chain stands in two pairs."""
         for item in self._items:
             correct = [chain for chain in item.chains if chain.status == "correct"]
             wrong = {chain.text: chain for chain in reversed(item.negatives)}
@@ -52,6 +52,8 @@ class Rows:
                     "prompt": self._prompt(item),
                     "chosen": [_said_by_model(good)] if self._chat else good.text,
                     "rejected": [_said_by_model(bad)] if self._chat else bad.text,
+                    "chosen_cut": good.cut,
+                    "rejected_cut": bad.cut,
                     **_traced("dpo", item, chosen_id=good.id, rejected_id=bad.id),
                 }
 

@@ -21,9 +21,9 @@ from generators.config import (
     ReasoningGymSource,
 )
 from generators.errors import SourceError
-from generators.rows import Column, as_answer, as_prompt, read
+from generators.rows import Column, as_answer, as_prompt, clean, read
 from verifiers.base import in_words, load, names
-from verifiers.records import Message, Problem, content_id
+from verifiers.records import WRITTEN, Message, Problem, content_id
 
 ROLES = ("system", "user", "assistant")
 
@@ -95,6 +95,8 @@ def _problems(
     known: set[str],
 ) -> Iterator[Problem | BadRow]:
     prompt, answer = Column(source.prompt), Column(source.answer)
+    named = [source.solution] if isinstance(source.solution, str) else source.solution or []
+    solutions = {name: Column(name) for name in named}
     columns: set[str] = set()
     ever: set[str] = set()
     late: list[BadRow] = []
@@ -102,7 +104,9 @@ def _problems(
     for number, row in enumerate(rows, 1):
         columns.update(row)
         values = {"prompt": prompt.of(row), "answer": answer.of(row)}
-        ever.update(key for key, value in values.items() if value is not None)
+        written = {name: column.of(row) for name, column in solutions.items()}
+        held = {source.prompt: values["prompt"], source.answer: values["answer"], **written}
+        ever.update(column for column, value in held.items() if value is not None)
         missing = [key for key, value in values.items() if value is None]
         if missing:
             reason = str(row.get("bad_row") or f"no value for {' and '.join(missing)}")
@@ -116,9 +120,17 @@ def _problems(
         if judge not in known:
             late.append(BadRow(name, number, f"unknown verifier {judge!r}"))
             continue
-        yield _problem(source, values["prompt"], truth, name, number, judge, {"row": number})
-    for key, column in (("prompt", source.prompt), ("answer", source.answer)):
-        if key not in ever:
+        meta: dict[str, Any] = {"row": number}
+        if written:
+            try:
+                meta[WRITTEN] = list(dict.fromkeys(_texts(written)))
+            except ValueError as error:
+                late.append(BadRow(name, number, str(error)))
+                continue
+        yield _problem(source, values["prompt"], truth, name, number, judge, meta)
+    needed = [("prompt", source.prompt), ("answer", source.answer)]
+    for key, column in needed + [("solution", column) for column in named]:
+        if column not in ever:
             have = ", ".join(sorted(columns - {"bad_row"})) or "no rows"
             raise SourceError(
                 f"{source.path}: no row has column {column!r} for {key} (columns: {have})"
@@ -126,6 +138,16 @@ def _problems(
     if judges and not judges & known:
         load(min(judges))
     yield from late
+
+
+def _texts(written: Mapping[str, Any]) -> Iterator[str]:
+    """The answers in the columns of a row; raises ValueError where one is no text."""
+    for column, value in written.items():
+        for text in value if isinstance(value, list) else [value]:
+            if text is not None and not isinstance(text, str):
+                raise ValueError(f"{column} is neither a text nor a list of texts")
+            if text and text.strip():
+                yield clean(text)
 
 
 def _reasoning_gym(source: ReasoningGymSource, seed: int) -> Iterator[Problem | BadRow]:

@@ -17,7 +17,7 @@ from pipelines.run_folder import chain_row, problem_row
 from pipelines.stages import Counts, Job
 from verifiers.base import load
 from verifiers.pool import VerdictPool
-from verifiers.records import Problem, pass_rate
+from verifiers.records import WRITTEN, Problem, pass_rate
 
 QUESTIONS_VERSION = 2
 CHAINS_VERSION = 1
@@ -108,7 +108,7 @@ async def _draw(job: Job) -> Counts:
     order = {problem.id: n for n, problem in enumerate(problems)}
     rows = []
     tally: Counter[str] = Counter()
-    wanted = len(problems) * recipe.chains.samples
+    wanted = sum(recipe.chains.samples + len(p.meta.get(WRITTEN, [])) for p in problems)
     with job.folder.store() as store:
         sampler = Stored(samplers.teacher(recipe.teacher), store)
         sampling = recipe.chains.sampling or recipe.teacher.sampling
@@ -128,7 +128,7 @@ async def _draw(job: Job) -> Counts:
     if not rows:
         raise PipelineError("the teacher gave no completion at all")
     harder = _harder(problems, rows)
-    rows.sort(key=lambda row: (order[row["problem_id"]], row["index"]))
+    rows.sort(key=lambda row: order[row["problem_id"]])
     job.folder.write_table("chains", rows)
     counts: Counts = {"completions": len(rows), "asked": sampler.asked}
     counts["tokens"] = tally["tokens"]

@@ -2,7 +2,8 @@
 
 A chat is tokenised piece by piece: each piece that the model writes separately from what stands
 before it, exactly as it meets them when it generates. So no token ever straddles the border
-between prompt and completion, and the end token is always learned.
+between prompt and completion, and the end token is always learned, unless a completion was cut
+off before its end.
 """
 
 from __future__ import annotations
@@ -53,9 +54,12 @@ def encode_prompts(tokenizer: Any, chats: Sequence[Chat]) -> list[list[int]]:
     return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
 
 
-def encode_chats(tokenizer: Any, chats: Sequence[Chat], max_length: int) -> list[Document]:
+def encode_chats(
+    tokenizer: Any, chats: Sequence[Chat], max_length: int, cut: Sequence[bool] = ()
+) -> list[Document]:
     """Documents of `chats`, learned where an assistant speaks, its end token included.
 
+    `cut` says of each chat whether its last turn was cut off, so that it has no end token.
     Raises DataError where a chat has nothing to learn, is longer than `max_length` tokens, or the
     chat template does not render a conversation as a prefix of its continuation.
     """
@@ -71,8 +75,8 @@ def encode_chats(tokenizer: Any, chats: Sequence[Chat], max_length: int) -> list
                     "the chat template does not render a conversation as a prefix of its "
                     "continuation, so the completion cannot be told from the prompt"
                 )
-            cut = after.rfind(tokenizer.eos_token, len(before))
-            end = cut + len(tokenizer.eos_token) if cut >= 0 else len(after)
+            close = after.rfind(tokenizer.eos_token, len(before))
+            end = close + len(tokenizer.eos_token) if close >= 0 else len(after)
             pieces += [before[len(known) :], after[len(before) : end]]
             owners += [(c, False), (c, True)]
             seen[0] = after[:end]
@@ -82,6 +86,10 @@ def encode_chats(tokenizer: Any, chats: Sequence[Chat], max_length: int) -> list
     for (c, learned), tokens in zip(owners, encoded, strict=True):
         ids[c] += tokens
         masks[c] += [learned] * len(tokens)
+    for c, short in enumerate(cut):
+        if short and ids[c][-1] == tokenizer.eos_token_id:
+            ids[c].pop()
+            masks[c].pop()
     return checked([Document(i, m) for i, m in zip(ids, masks, strict=True)], max_length)
 
 

@@ -59,6 +59,7 @@ def test_rows_of_every_set():
         "dpo": [
             {
                 "prompt": "2 + 2 =", "chosen": "so 4", "rejected": "so 5",
+                    "chosen_cut": False, "rejected_cut": False,
                 "sample_id": content_id(["dpo", good.id, bad.id]),
                 "problem_id": pid, "chosen_id": good.id, "rejected_id": bad.id,
             }

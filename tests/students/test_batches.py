@@ -7,8 +7,9 @@ from students import models
 from students.batches.encode import as_chat, encode_chats, encode_texts
 from students.batches.pack import Document, pack
 from students.batches.scorer import Scorer
-from students.config import Scratch
+from students.config import DPO, SFT, Scratch
 from students.errors import DataError
+from students.stages import from_rows
 
 SHAPES = {
     "qwen2": Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128),
@@ -129,3 +130,26 @@ def test_plain_texts_are_learned_but_for_their_first_token():
     (document,) = encode_texts(tokenizer, ["abc"], 10)
     assert tokenizer.decode(document.ids) == "abc<|end|>"
     assert list(document.mask) == [False, True, True, True]
+
+
+def test_a_completion_that_was_cut_off_is_learned_without_an_end(student):
+    tokenizer = student[1]
+    chats = [as_chat({"prompt": "1+1=?", "completion": "so it"})] * 2
+    whole, short = encode_chats(tokenizer, chats, 512, cut=[False, True])
+    assert whole.ids == [*short.ids, tokenizer.eos_token_id]
+    assert whole.mask == [*short.mask, True]
+
+
+@pytest.mark.parametrize("stage", [SFT(), DPO()])
+def test_stages_read_which_rows_were_cut_off(student, stage, tmp_path):
+    model, tokenizer = student
+    row = {"prompt": "1", "completion": "2", "chosen": "2", "rejected": "3"}
+    marks = {"cut": True, "chosen_cut": False, "rejected_cut": True}
+
+    def ends(*rows):
+        plan = from_rows(stage, rows, model, tokenizer, 0, "model", tmp_path)
+        documents = [document for unit in plan.source.units for document in unit]
+        return [document.ids[-1] == tokenizer.eos_token_id for document in documents]
+
+    assert all(ends(row))
+    assert ends(row | marks) == ([False] if isinstance(stage, SFT) else [True, False])
