@@ -109,7 +109,7 @@ def load(name: str | Path, dtype: str = "auto") -> tuple[Any, PreTrainedTokenize
         dtype = "bfloat16" if torch.cuda.is_available() else "float32"
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            str(name), attn_implementation=ATTENTION, dtype=getattr(torch, dtype)
+            str(name), attn_implementation=ATTENTION, dtype=dtype.removeprefix("torch.")
         )
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"no model at {str(name)!r}: {_first_line(error)}") from error
@@ -171,9 +171,19 @@ def adapt(model: Any, lora: Lora, seed: int, adapter: Path | None = None) -> Any
 
 
 def save(model: Any, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
-    """Write a plain Hugging Face folder; with LoRA the merged weights, the adapter in adapter/."""
+    """Write a plain Hugging Face folder; with LoRA the merged weights, the adapter in adapter/.
+
+    The adapter is merged into the weights as they are stored, where training held them in fewer
+    bits.
+    """
     if hasattr(model, "merge_and_unload"):
-        model.save_pretrained(str(out / "adapter"))
+        adapter = out / "adapter"
+        model.save_pretrained(str(adapter))
+        if stored_dtype(model) != model.dtype:
+            from peft import PeftModel
+
+            base, _ = load(model.get_base_model().name_or_path, str(stored_dtype(model)))
+            model = PeftModel.from_pretrained(base, str(adapter))
         model = model.merge_and_unload()
     model.save_pretrained(str(out))
     tokenizer.save_pretrained(str(out))
@@ -189,6 +199,14 @@ def describe(model: Any) -> dict[str, Any]:
     return found
 
 
+def stored_dtype(model: Any) -> torch.dtype:
+    """The dtype of the weights that an adapted model was loaded from."""
+    base = model.get_base_model()
+    if not base.name_or_path:
+        return base.dtype
+    return AutoConfig.from_pretrained(base.name_or_path).dtype or torch.float32
+
+
 @torch.no_grad()
 def merge_error(model: Any) -> float:
     """|merged - exact| / |change|: the part of the adapter's change that merged weights round away.
@@ -196,11 +214,12 @@ def merge_error(model: Any) -> float:
     About 0 with weights of 32 bits; 1 where 16 bits hold nothing of it.
     """
     lost = change = 0.0
+    dtype = stored_dtype(model)
     for layer in model.modules():
         if hasattr(layer, "get_delta_weight"):
             weight = layer.get_base_layer().weight
             delta = layer.get_delta_weight("default").float()
-            merged = (weight.float() + delta).to(weight.dtype)
+            merged = (weight.float() + delta).to(dtype)
             lost += (merged.double() - weight.double() - delta.double()).square().sum().item()
             change += delta.square().sum().item()
     return math.sqrt(lost / change) if change else 0.0

@@ -80,8 +80,12 @@ def full(tmp_path_factory):
     return folder / "run", seen
 
 
-def adapted(full, folder, **changes):
+def adapted(full, folder, stored=None, **changes):
     base = full[0] / "students" / "sft"
+    if stored:
+        model, tokenizer = models.load(base, stored)
+        base = folder / "base"
+        models.save(model, tokenizer, base)
     shutil.copytree(full[0], folder / "run", ignore=shutil.ignore_patterns("students"))
     head, tail = SHORT.split("student:\n")
     stages = tail[tail.index("  - sft") :].replace("max_steps: 80", "max_steps: 10")
@@ -139,7 +143,7 @@ def test_a_saved_adapter_says_what_it_stands_on_and_gives_the_merged_model(lora)
 
 
 def test_an_adapter_on_16_bit_weights_is_handed_on_whole_though_merging_rounds_it(full, tmp_path):
-    _, run, seen = adapted(full, tmp_path, **{"student.dtype": "bfloat16"})
+    _, run, seen = adapted(full, tmp_path, "bfloat16", **{"student.dtype": "bfloat16"})
     for before, after in (("sft", "dpo"), ("dpo", "grpo")):
         assert torch.equal(seen[after].first, seen[before].last)
     merged, tokenizer = models.load(run / "students" / "grpo", "bfloat16")
@@ -149,6 +153,19 @@ def test_an_adapter_on_16_bit_weights_is_handed_on_whole_though_merging_rounds_i
     assert 0 < off < moved / 4
     counts = [_counts(run, stage) for stage in ("sft", "dpo", "grpo")]
     assert all(0.01 < count["merge_error"] < 1 for count in counts), counts
+
+
+def test_an_adapter_trained_on_fewer_bits_is_merged_into_the_weights_as_stored(full, tmp_path):
+    base, run, seen = adapted(full, tmp_path, **{"student.dtype": "bfloat16"})
+    assert torch.equal(seen["grpo"].first, seen["dpo"].last)
+    folder = run / "students" / "grpo"
+    merged, tokenizer = models.load(folder)
+    assert next(iter(merged.state_dict().values())).dtype == torch.float32
+    exact = PeftModel.from_pretrained(models.load(base)[0], str(folder / "adapter"))
+    torch.testing.assert_close(
+        logits(merged, tokenizer), logits(exact, tokenizer), rtol=1e-5, atol=1e-5
+    )
+    assert _counts(run, "grpo")["merge_error"] < 1e-4
 
 
 def _counts(run, stage):
