@@ -88,7 +88,7 @@ def _percent(share: float) -> str:
 
 def _points(share: float) -> str:
     """A difference of shares in points, signed."""
-    return f"{100 * share:+.1f}".replace("-", "−")
+    return f"{100 * share + 0.0:+.1f}".replace("-", "−")
 
 
 def _number(value: float) -> str:

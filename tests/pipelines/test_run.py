@@ -339,3 +339,10 @@ def test_all_stages_of_the_life_cycle_run_after_each_other(tmp_path):
     assert [r["stage"] for r in table] == ["base", "cpt", "sft", "dpo", "grpo", "teacher"]
     assert [r["vs"]["stage"] for r in table[1:]] == ["base", "cpt", "sft", "dpo", "grpo"]
     assert rows(tmp_path / "run", "dpo")
+    lines = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    for line in (x for x in lines if x["stage"] == "grpo"):
+        assert 0 <= line["self_check"] <= 1
+        assert ("recovered" in line) == (line["wrong_step"] > 0)
+    page = (tmp_path / "run" / "report.html").read_text()
+    for heading in ("Self-checks", "The same problem after every stage", "Preference pairs"):
+        assert f"<h2>{heading}</h2>" in page
