@@ -51,7 +51,7 @@ def test_rows_of_every_set():
         ],
         "sft": [
             {
-                "prompt": "2 + 2 =", "completion": "so 4",
+                "prompt": "2 + 2 =", "completion": "so 4", "cut": False,
                 "sample_id": content_id(["sft", good.id]),
                 "problem_id": pid, "completion_id": good.id,
             }
