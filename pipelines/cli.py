@@ -143,6 +143,27 @@ def list_verifiers(*, json: Json = False) -> None:
         print(f"{row['name']:12} version {row['version']:4} {row['trust']:6} {row['about']}")
 
 
+@verifiers_app.command(name="test")
+def run_battery(name: str, *, json: Json = False) -> None:
+    """Run the probes that every verifier must survive; exit status 1 where one fails.
+
+    Args:
+        name: A verifier, built in or installed.
+    """
+    import asyncio
+
+    from verifiers import battery
+    from verifiers.base import UnknownVerifier
+
+    try:
+        report = asyncio.run(battery.run(name))
+    except UnknownVerifier as error:
+        raise UsageError(str(error)) from error
+    print(_json(battery.as_json(report)) if json else battery.text(report))
+    if not report.passed:
+        sys.exit(1)
+
+
 @app.command
 def doctor(*, json: Json = False) -> None:
     """What this machine can do."""
