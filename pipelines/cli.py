@@ -130,6 +130,24 @@ def report(run: Path, *, compare: Annotated[list[Path], Parameter(negative=())] 
     print(build(run, compare))
 
 
+@app.command
+def trace(run: Path, sample_id: str, *, json: Json = False) -> None:
+    """The whole history of a row: question, chain, verdicts, teacher, cost, ancestors.
+
+    Args:
+        run: A run folder; it may be at work.
+        sample_id: The id of a training row, of a completion or of a problem.
+    """
+    from pipelines import trace as tracing
+    from pipelines.trace_text import show
+
+    history = tracing.trace(run, sample_id)
+    if json:
+        print(_json(history))
+    else:
+        show(history)
+
+
 @verifiers_app.command(name="list")
 def list_verifiers(*, json: Json = False) -> None:
     """All verifiers that a recipe may name."""

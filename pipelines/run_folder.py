@@ -143,14 +143,7 @@ class RunFolder:
         """The judged groups of data/chains, in the order of data/problems."""
         by_problem: dict[str, list[tuple[Completion, Verdict]]] = {}
         for row in self.read_table("chains"):
-            verdict = Verdict(verifier=row["verifier"], **{key: row[key] for key in VERDICT})
-            completion = {
-                key: json.loads(value) if key in CHAIN_JSON and value is not None else value
-                for key, value in row.items()
-                if key not in (*VERDICT, "verifier")
-            }
-            pair = (Completion(**completion), verdict)
-            by_problem.setdefault(row["problem_id"], []).append(pair)
+            by_problem.setdefault(row["problem_id"], []).append(sample_of(row))
         for problem in self.problems("problems"):
             yield Group(problem=problem, samples=by_problem.get(problem.id, []))
 
@@ -186,6 +179,17 @@ def chain_row(completion: Completion, verdict: Verdict) -> dict[str, Any]:
     for key in CHAIN_JSON:
         row[key] = None if row[key] is None else canonical_json(row[key])
     return row | {key: getattr(verdict, key) for key in VERDICT} | {"verifier": verdict.verifier}
+
+
+def sample_of(row: dict[str, Any]) -> tuple[Completion, Verdict]:
+    """The completion and its verdict of a row of data/chains."""
+    verdict = Verdict(verifier=row["verifier"], **{key: row[key] for key in VERDICT})
+    fields = {
+        key: json.loads(value) if key in CHAIN_JSON and value is not None else value
+        for key, value in row.items()
+        if key not in (*VERDICT, "verifier")
+    }
+    return Completion(**fields), verdict
 
 
 @contextmanager
