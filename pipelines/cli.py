@@ -148,6 +148,21 @@ def trace(run: Path, sample_id: str, *, json: Json = False) -> None:
         show(history)
 
 
+@app.command
+def export(run: Path, *, to: str, stage: str | None = None) -> None:
+    """A folder that can be published: dataset and student, each with its card.
+
+    Args:
+        run: A run folder.
+        to: The new folder; DIR/dataset and DIR/student are written there.
+        stage: The training stage whose student is exported; the last one where absent.
+    """
+    from pipelines import export as exporting
+
+    for folder in exporting.export(run, to, stage):
+        print(folder)
+
+
 @verifiers_app.command(name="list")
 def list_verifiers(*, json: Json = False) -> None:
     """All verifiers that a recipe may name."""

@@ -21,6 +21,7 @@ from verifiers.records import Completion, Group, Problem, Verdict, canonical_jso
 
 PROBLEM_JSON = ("prompt", "answer", "parents", "meta")
 CHAIN_JSON = ("usage", "token_ids", "logprobs", "teacher", "sampling")
+NUMBERS = ("difficulty",)
 VERDICT = ("status", "score", "reason", "extracted")
 
 
@@ -118,7 +119,7 @@ class RunFolder:
 
         folder = self.path / "data" / config
         folder.mkdir(parents=True, exist_ok=True)
-        table = pa.Table.from_pylist(list(rows)) if rows else pa.table({})
+        table = _typed(pa.Table.from_pylist(list(rows))) if rows else pa.table({})
         beside = folder / f".{file}.tmp"
         pq.write_table(table, beside)
         _replace(beside, folder / f"{file}.parquet")
@@ -146,6 +147,19 @@ class RunFolder:
             by_problem.setdefault(row["problem_id"], []).append(sample_of(row))
         for problem in self.problems("problems"):
             yield Group(problem=problem, samples=by_problem.get(problem.id, []))
+
+
+def _typed(table: Any) -> Any:
+    """`table` with a type for columns without any value, so that files of one set fit together."""
+    import pyarrow as pa
+
+    fields = [
+        field.with_type(pa.float64() if field.name in NUMBERS else pa.string())
+        if pa.types.is_null(field.type)
+        else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
 
 
 def problem_row(problem: Problem) -> dict[str, Any]:
@@ -201,6 +215,14 @@ def parquet_errors(path: Path) -> Iterator[None]:
         yield
     except (pa.ArrowInvalid, OSError) as error:
         raise PipelineError(f"{path} is damaged; remove it and run again") from error
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds; PipelineError where it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PipelineError(f"{path} is damaged: {error}") from error
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

@@ -47,7 +47,8 @@ class Verifier(Protocol):
 
     Optional: `check_gold(problem) -> str | None` (the reason why a gold is unusable),
     `solve(prompt) -> answer | None` (the ground truth of a question that somebody wrote),
-    `trust` ("pure" or "boxed"), `gold_type` ("text" or "json").
+    `trust` ("pure" or "boxed"), `gold_type` ("text": the gold is itself a correct answer; "json";
+    or "label": it names what kind of answer is wanted).
     """
 
     version: str

@@ -27,7 +27,7 @@ REASONS = {
     "undecided": ("truncated", "bad_gold", "infra", "timeout", "bad_row"),
 }
 TRUST = ("pure", "boxed")
-GOLD_TYPES = ("text", "json")
+GOLD_TYPES = ("text", "json", "label")
 REPEATS = 3
 REPEATED = ("status", "score", "reason", "extracted")
 

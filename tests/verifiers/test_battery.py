@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import io
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -195,6 +197,13 @@ def test_an_honest_plugin_passes(install):
     report = asyncio.run(battery.run("honest"))
     assert failed(report) == {}
     assert "bare gold of example 1" in {probe.name for probe in report.probes}
+
+
+def test_the_example_of_the_docs_passes(install):
+    page = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    install("last_number", code.replace("class LastNumber", "class Plugin"))
+    assert failed(asyncio.run(battery.run("last_number"))) == {}
 
 
 @pytest.mark.parametrize("name", BAD)
