@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from verifiers import base
-from verifiers.hostile import MEGABYTE, canaries, candidates, hostile, nonsense
+from verifiers.hostile import canaries, candidates, hostile, nonsense
 from verifiers.pool import VerdictPool, cpu_seconds
 from verifiers.records import Problem, Verdict
 
@@ -235,8 +235,6 @@ class _Bench:
             rounds = [(pool, seen)] * (REPEATS - 1) + [(other, seen[::-1])]
             for again, entries in rounds:
                 for label, problem, text, first in entries:
-                    if len(text) >= MEGABYTE and again is pool:
-                        continue
                     verdict = await again.verify(problem, text)
                     changed += [
                         f"{label}: {field} {before!r}, then {after!r}"
