@@ -19,7 +19,7 @@ from pipelines.recipe import Recipe
 DOCS = Path(__file__).parent
 COMMANDS = (
     "run", "plan", "generate", "curate", "train", "evaluate", "verify", "report",
-    "verifiers list", "doctor",
+    "trace", "export", "verifiers list", "verifiers test", "doctor",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
-from verifiers.records import Completion, Verdict
+from verifiers.records import Completion, Verdict, completion_id
 from verifiers.sampler import Request, Sampler
 
 SCHEMA = """
@@ -39,10 +39,18 @@ COMMIT_MOST = 256
 
 
 class Store:
-    """Completions and verdicts in the SQLite file `path`, created where absent."""
+    """Completions and verdicts in the SQLite file `path`, created where absent.
 
-    def __init__(self, path: Path):
+    `readonly`: nothing is written, also while another process writes; the file must be there.
+    """
+
+    def __init__(self, path: Path, readonly: bool = False):
         self.damaged: set[str] = set()
+        if readonly:
+            in_use = path.with_name(f"{path.name}-wal").exists()
+            uri = f"{path.resolve().as_uri()}?{'mode=ro' if in_use else 'immutable=1'}"
+            self._db = sqlite3.connect(uri, uri=True, isolation_level=None)
+            return
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
@@ -103,6 +111,29 @@ class Store:
         if row is None or not self._intact(completion, *row):
             return None
         return Verdict.model_validate_json(row[0])
+
+    def verdicts(self, completion: str) -> list[Verdict]:
+        """What every judge said of a completion."""
+        rows = self._db.execute(
+            "SELECT body, checksum FROM verdicts WHERE completion_id = ? ORDER BY judge",
+            (completion,),
+        )
+        return [
+            Verdict.model_validate_json(body)
+            for body, checksum in rows
+            if self._intact(completion, body, checksum)
+        ]
+
+    def find(self, completion: str, problem: str | None = None) -> Completion | None:
+        """A completion by its id, as an answer to `problem`; looks through the whole store."""
+        for key, body, checksum in self._db.execute(f"SELECT {COLUMNS} FROM completions"):
+            own = completion in body or (problem and completion_id(problem, key) == completion)
+            if own and self._intact(key, body, checksum):
+                found = Completion.model_validate_json(body)
+                for answer in (found, found.answering(problem or found.problem_id)):
+                    if answer.id == completion:
+                        return answer
+        return None
 
     def ledger(self) -> list[dict[str, object]]:
         """What was paid, a row for each teacher."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, Protocol
+
 import yaml
 
-from pipelines.recipe import problem_sets
+from pipelines.public import recipe_text, short, without_paths
+from pipelines.recipe import Recipe, problem_sets
 from pipelines.run_folder import RunFolder, parquet_errors
 
 ABOUT = {
@@ -18,17 +22,41 @@ ABOUT = {
     "rejects": "what curation dropped, with the filter and its reason",
     "evaluation": "every answer of every evaluated stage",
 }
+HELD_OUT = (
+    "> `heldout` and `evaluation` are for evaluation only: whoever trains on them can no longer "
+    "measure with them."
+)
+
+
+class Made(Protocol):
+    """What a card is written from: a run folder, its recipe and its manifest."""
+
+    path: Path
+    recipe: Recipe
+    manifest: dict[str, Any]
 
 
 def write_card(folder: RunFolder) -> None:
-    """Write data/README.md; its front matter lets `load_dataset` open each configuration."""
-    data = folder.path / "data"
-    if not data.is_dir():
-        return
-    about = dict(ABOUT)
-    for on in problem_sets(folder.recipe):
-        about[on.config] = f"the problem set `{on.name}`; for evaluation only"
-    configs = [name for name in about if any((data / name).glob("*.parquet"))]
+    """Write data/README.md."""
+    if (folder.path / "data").is_dir():
+        folder.write_text("data/README.md", dataset_card(folder))
+
+
+def about(recipe: Recipe) -> dict[str, str]:
+    """What the rows of each configuration are."""
+    sets = {on.config: f"the set `{on.name}`; for evaluation only" for on in problem_sets(recipe)}
+    return ABOUT | sets
+
+
+def configurations(folder: Made) -> dict[str, int]:
+    """The configurations of a run that hold rows, and how many."""
+    counts = {name: _rows(folder, name) for name in about(folder.recipe)}
+    return {name: rows for name, rows in counts.items() if rows}
+
+
+def dataset_card(folder: Made) -> str:
+    """The card; its front matter lets `load_dataset` open each configuration."""
+    configs = configurations(folder)
     front = {
         "configs": [{"config_name": c, "data_files": f"{c}/*.parquet"} for c in configs],
         "tags": ["synthetic", "distillation"],
@@ -39,7 +67,9 @@ def write_card(folder: RunFolder) -> None:
         lines += [f"> **Warning:** {text}", ""]
     lines += ["| configuration | rows are | rows |", "|---|---|---:|"]
     for config in configs:
-        lines.append(f"| `{config}` | {about[config]} | {_rows(folder, config):,} |")
+        lines.append(f"| `{config}` | {about(folder.recipe)[config]} | {configs[config]:,} |")
+    if "heldout" in configs:
+        lines += ["", HELD_OUT]
     chains = stages.get("chains", {}).get("counts")
     if chains:
         lines += ["", "## Yield", "", f"{chains['completions']:,} completions: "
@@ -49,18 +79,22 @@ def write_card(folder: RunFolder) -> None:
     if rejects:
         lines += ["", "| dropped because | rows |", "|---|---:|"]
         lines += [f"| {reason} | {count:,} |" for reason, count in sorted(rejects.items())]
-    lines += ["", "## Recipe", "", "```yaml", (folder.path / "recipe.yaml").read_text(), "```", ""]
-    front_matter = yaml.safe_dump(front, sort_keys=False)
-    folder.write_text("data/README.md", f"---\n{front_matter}---\n\n" + "\n".join(lines))
+    lines += ["", "## Recipe", "", f"```yaml\n{recipe_text(folder.recipe)}```", ""]
+    return without_paths(front_matter(front) + "\n".join(lines), folder.recipe)
 
 
-def _what(folder: RunFolder) -> str:
+def front_matter(values: dict[str, Any]) -> str:
+    """The metadata at the head of a card."""
+    return f"---\n{yaml.safe_dump(values, sort_keys=False)}---\n\n"
+
+
+def _what(folder: Made) -> str:
     teacher = folder.recipe.teacher
-    name = (teacher.model or teacher.path or teacher.backend) if teacher else "nobody"
+    name = short(teacher.model or teacher.path or teacher.backend) if teacher else "nobody"
     return f"Chains written by {name}, judged against ground truth."
 
 
-def _rows(folder: RunFolder, config: str) -> int:
+def _rows(folder: Made, config: str) -> int:
     import pyarrow.parquet as pq
 
     path = folder.path / "data" / config

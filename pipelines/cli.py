@@ -130,6 +130,39 @@ def report(run: Path, *, compare: Annotated[list[Path], Parameter(negative=())] 
     print(build(run, compare))
 
 
+@app.command
+def trace(run: Path, sample_id: str, *, json: Json = False) -> None:
+    """The whole history of a row: question, chain, verdicts, teacher, cost, ancestors.
+
+    Args:
+        run: A run folder; it may be at work.
+        sample_id: The id of a training row, of a completion or of a problem.
+    """
+    from pipelines import trace as tracing
+    from pipelines.trace_text import show
+
+    history = tracing.trace(run, sample_id)
+    if json:
+        print(_json(history))
+    else:
+        show(history)
+
+
+@app.command
+def export(run: Path, *, to: str, stage: str | None = None) -> None:
+    """A folder that can be published: dataset and student, each with its card.
+
+    Args:
+        run: A run folder.
+        to: The new folder; DIR/dataset and DIR/student are written there.
+        stage: The training stage whose student is exported; the last one where absent.
+    """
+    from pipelines import export as exporting
+
+    for folder in exporting.export(run, to, stage):
+        print(folder)
+
+
 @verifiers_app.command(name="list")
 def list_verifiers(*, json: Json = False) -> None:
     """All verifiers that a recipe may name."""
@@ -141,6 +174,27 @@ def list_verifiers(*, json: Json = False) -> None:
         return
     for row in rows:
         print(f"{row['name']:12} version {row['version']:4} {row['trust']:6} {row['about']}")
+
+
+@verifiers_app.command(name="test")
+def run_battery(name: str, *, json: Json = False) -> None:
+    """Run the probes that every verifier must survive; exit status 1 where one fails.
+
+    Args:
+        name: A verifier, built in or installed.
+    """
+    import asyncio
+
+    from verifiers import battery
+    from verifiers.base import UnknownVerifier
+
+    try:
+        report = asyncio.run(battery.run(name))
+    except UnknownVerifier as error:
+        raise UsageError(str(error)) from error
+    print(_json(battery.as_json(report)) if json else battery.text(report))
+    if not report.passed:
+        sys.exit(1)
 
 
 @app.command

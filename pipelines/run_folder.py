@@ -22,6 +22,7 @@ from verifiers.records import Completion, Group, Problem, Verdict, canonical_jso
 
 PROBLEM_JSON = ("prompt", "answer", "parents", "meta")
 CHAIN_JSON = ("usage", "token_ids", "logprobs", "teacher", "sampling")
+NUMBERS = ("difficulty",)
 VERDICT = ("status", "score", "reason", "extracted")
 
 
@@ -120,7 +121,7 @@ class RunFolder:
 
         folder = self.path / "data" / config
         folder.mkdir(parents=True, exist_ok=True)
-        table = pa.Table.from_pylist(list(rows)) if rows else pa.table({})
+        table = _typed(pa.Table.from_pylist(list(rows))) if rows else pa.table({})
         beside = folder / f".{file}.tmp"
         pq.write_table(table, beside)
         place(beside, folder / f"{file}.parquet")
@@ -145,16 +146,22 @@ class RunFolder:
         """The judged groups of data/chains, in the order of data/problems."""
         by_problem: dict[str, list[tuple[Completion, Verdict]]] = {}
         for row in self.read_table("chains"):
-            verdict = Verdict(verifier=row["verifier"], **{key: row[key] for key in VERDICT})
-            completion = {
-                key: json.loads(value) if key in CHAIN_JSON and value is not None else value
-                for key, value in row.items()
-                if key not in (*VERDICT, "verifier")
-            }
-            pair = (Completion(**completion), verdict)
-            by_problem.setdefault(row["problem_id"], []).append(pair)
+            by_problem.setdefault(row["problem_id"], []).append(sample_of(row))
         for problem in self.problems("problems"):
             yield Group(problem=problem, samples=by_problem.get(problem.id, []))
+
+
+def _typed(table: Any) -> Any:
+    """`table` with a type for columns without any value, so that files of one set fit together."""
+    import pyarrow as pa
+
+    fields = [
+        field.with_type(pa.float64() if field.name in NUMBERS else pa.string())
+        if pa.types.is_null(field.type)
+        else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
 
 
 def problem_row(problem: Problem) -> dict[str, Any]:
@@ -190,6 +197,17 @@ def chain_row(completion: Completion, verdict: Verdict) -> dict[str, Any]:
     return row | {key: getattr(verdict, key) for key in VERDICT} | {"verifier": verdict.verifier}
 
 
+def sample_of(row: dict[str, Any]) -> tuple[Completion, Verdict]:
+    """The completion and its verdict of a row of data/chains."""
+    verdict = Verdict(verifier=row["verifier"], **{key: row[key] for key in VERDICT})
+    fields = {
+        key: json.loads(value) if key in CHAIN_JSON and value is not None else value
+        for key, value in row.items()
+        if key not in (*VERDICT, "verifier")
+    }
+    return Completion(**fields), verdict
+
+
 @contextmanager
 def parquet_errors(path: Path) -> Iterator[None]:
     """A damaged Parquet file as a PipelineError that names it."""
@@ -199,6 +217,14 @@ def parquet_errors(path: Path) -> Iterator[None]:
         yield
     except (pa.ArrowInvalid, OSError) as error:
         raise PipelineError(f"{path} is damaged; remove it and run again") from error
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds; PipelineError where it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PipelineError(f"{path} is damaged: {error}") from error
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

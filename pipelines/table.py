@@ -50,3 +50,14 @@ def _difference(vs: dict[str, Any] | None) -> str:
         return "-"
     low, high = 100 * vs["low"], 100 * vs["high"]
     return f"{100 * vs['diff']:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def markdown_table(rows: list[dict[str, Any]]) -> str:
+    """evaluation.json for a card, one table a problem set."""
+    parts = []
+    for on in dict.fromkeys(row["on"] for row in rows):
+        mine = [row for row in rows if row["on"] == on]
+        cells = [HEAD, ("---",) * len(HEAD), *(_cells(row) for row in mine)]
+        table = "\n".join(f"| {' | '.join(row)} |" for row in cells)
+        parts.append(f"On `{on}`, {mine[0]['n']:,} problems:\n\n{table}")
+    return "\n\n".join(parts)

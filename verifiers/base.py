@@ -48,8 +48,9 @@ class Verifier(Protocol):
 
     Optional: `check_gold(problem) -> str | None` (the reason why a gold is unusable),
     `solve(prompt) -> answer | None` (the ground truth of a question that somebody wrote),
-    `trust` ("pure" or "boxed"), `gold_type` ("text" or "json"), `judges_truncated` (True where a
-    text that was cut off can be judged as well as a whole one).
+    `trust` ("pure" or "boxed"), `gold_type` ("text": the gold is itself a correct answer; "json";
+    or "label": it names what kind of answer is wanted), `judges_truncated` (True where a text that
+    was cut off can be judged as well as a whole one).
     """
 
     version: str

@@ -67,7 +67,7 @@ class Math:
             return Verdict(status="wrong", reason="no_answer")
         try:
             same, engine = _compare(gold, found, problem)
-        except TooHard as error:
+        except (TooHard, RecursionError) as error:
             return Verdict(
                 status="undecided", reason="timeout", detail=str(error),
                 extracted=found.text[:SHOWN], method=f"{found.how}/guard",
@@ -90,7 +90,7 @@ class Math:
 
         try:
             return str(exact.evaluate(read(expression), {}))
-        except (exact.Inexact, exact.Undefined, TooHard, KeyError):
+        except (exact.Inexact, exact.Undefined, TooHard, RecursionError, KeyError):
             return None
 
 
@@ -129,7 +129,10 @@ def _meaning(text: str, thousands: bool | None = None) -> Node:
     from verifiers.maths.answers import read
     from verifiers.maths.resolve import resolve
 
-    return resolve(read(text, thousands))
+    try:
+        return resolve(read(text, thousands))
+    except RecursionError as error:
+        raise TooHard("nested too deeply") from error
 
 
 def _reads(text: str) -> bool:

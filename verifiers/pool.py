@@ -43,6 +43,8 @@ class VerdictPool:
         limit: seconds of CPU time that one verdict may take (four times as much wall time).
         memory: bytes of private memory a worker may allocate.
 
+    `started` are the ids of all worker processes so far: more than `workers` where some were lost.
+
     Raises ValueError where `workers` is below 1.
     """
 
@@ -59,6 +61,7 @@ class VerdictPool:
         self.options = {name: dict(value) for name, value in (options or {}).items()}
         self.limit = limit
         self.memory = memory
+        self.started: list[int] = []
         self._queue: deque[_Task] = deque()
         self._wake = asyncio.Condition()
         self._loops: list[asyncio.Task[None]] = []
@@ -153,6 +156,7 @@ class VerdictPool:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             env=env | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}, limit=LINE_LIMIT,
         )  # fmt: skip
+        self.started.append(process.pid)
         assert process.stdin is not None
         config = {"options": self.options, "memory": self.memory}
         process.stdin.write(json.dumps(config).encode() + b"\n")
@@ -193,7 +197,7 @@ class VerdictPool:
         """The worker's next line; empty where it died, None where it ran out of time."""
         assert process.stdout is not None
         reading = asyncio.ensure_future(process.stdout.readline())
-        start, spent = time.monotonic(), _cpu_seconds(process.pid)
+        start, spent = time.monotonic(), cpu_seconds(process.pid)
         wait = self.limit
         while True:
             done, _ = await asyncio.wait([reading], timeout=wait)
@@ -202,7 +206,7 @@ class VerdictPool:
                     return reading.result()
                 except (ValueError, ConnectionError):
                     return b""
-            used = _cpu_seconds(process.pid) - spent
+            used = cpu_seconds(process.pid) - spent
             if used >= self.limit * 0.95 or time.monotonic() - start >= 4 * self.limit:
                 reading.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -258,7 +262,7 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """CPU time that a process has used; the wall clock where /proc is not to be had."""
     try:
         with open(f"/proc/{pid}/stat") as stat:

@@ -73,7 +73,9 @@ def _open(
     if isinstance(source, JsonlSource):
         rows = read(Path(source.path))
         return _problems(source, rows, Path(source.path).name, known)
-    return _problems(source, _hub(source), source.path, known)
+    local = Path(source.path).is_absolute()
+    name = Path(source.path).name if local else source.path
+    return _problems(source, _hub(source), name, known)
 
 
 def _hub(source: DatasetSource) -> Iterable[Mapping[str, Any]]:

@@ -125,6 +125,15 @@ class Run:
             for row in batch.to_pylist():
                 yield absent | row
 
+    def where(self, config: str, column: str, value: str) -> list[dict[str, Any]]:
+        """The rows of a data set whose `column` is `value`; none where it has no such column."""
+        found: list[dict[str, Any]] = []
+        for path in self.files(config):
+            schema = pq.read_schema(path)
+            if column in schema.names and schema.field(column).type == pa.string():
+                found += pq.read_table(path, filters=[(column, "=", value)]).to_pylist()
+        return found
+
     def pick(
         self, config: str, numbers: Sequence[int], columns: Sequence[str]
     ) -> list[dict[str, Any]]:

@@ -1,0 +1,261 @@
+"""The battery: the built-in verifiers pass it, every kind of bad plug-in fails the right probe."""
+
+import asyncio
+import contextlib
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main
+from verifiers import base, battery
+from verifiers.hostile import canaries
+
+HEAD = '''
+class Plugin:
+    """Correct where the text is the answer."""
+
+    version = "1"
+    gold_type = "text"
+    examples = [({"prompt": "2 + 2?", "answer": "4"}, "4", "correct"),
+                ({"prompt": "2 + 2?", "answer": "4"}, "5", "wrong")]
+
+    def verify(self, problem, text):
+'''
+HONEST = HEAD + '        return {"status": "correct" if text == problem.answer else "wrong"}\n'
+BAD = {
+    "evaluates": (
+        HEAD
+        + """
+        try:
+            text = text[:1000]
+            return {"status": "correct" if eval(text) == eval(problem.answer) else "wrong"}
+        except Exception:
+            return {"status": "wrong"}
+""",
+        {"canary": "the text was run as code (escape-bare, exec-bare, open-bare, system-bare)"},
+    ),
+    "evaluates_without_builtins": (
+        HEAD
+        + """
+        try:
+            value = eval(text[:1000], {"__builtins__": {}})
+        except BaseException:
+            value = None
+        return {"status": "correct" if str(value) == problem.answer else "wrong"}
+""",
+        {"canary": "the text was run as code (escape-bare)"},
+    ),
+    "accepts_everything": (
+        HEAD + '        return {"status": "correct"}\n',
+        {
+            "example 2": "expected wrong, got correct",
+            "nonsense": "it is called correct",
+            "the gold among others": "it is called correct",
+        },
+    ),
+    "accepts_any_mention": (
+        HEAD + '        return {"status": "correct" if problem.answer in text else "wrong"}\n',
+        {"the gold among others": "it is called correct"},
+    ),
+    "crashes_on_empty": (
+        HEAD + '        return {"status": "correct" if text[0] == problem.answer else "wrong"}\n',
+        {"empty text": "IndexError: string index out of range"},
+    ),
+    "recurses": (
+        HEAD
+        + """
+        def depth(rest):
+            return 1 + depth(rest[1:]) if rest[:1] == "(" else 0
+        return {"status": "correct" if depth(text) == 0 and text == "4" else "wrong"}
+""",
+        {"deep nesting: round brackets": "RecursionError: maximum recursion depth exceeded"},
+    ),
+    "dies": (
+        HEAD
+        + """
+        if "\\0" in text:
+            import os
+            os._exit(3)
+        return {"status": "correct" if text == problem.answer else "wrong"}
+""",
+        {"NUL bytes": "the verifier's worker died twice"},
+    ),
+    "hangs": (
+        HEAD
+        + """
+        while text.startswith("\\\\\\\\\\\\\\\\"):
+            pass
+        return {"status": "correct" if text == problem.answer else "wrong"}
+""",
+        {"1 MB of backslashes": "it took too long, and its worker had to be killed"},
+    ),
+    "draws_lots": (
+        HEAD
+        + """
+        import random
+        score = random.random() if text == problem.answer else 0
+        return {"status": "correct" if text == problem.answer else "wrong", "score": score}
+""",
+        {"repeats": "example 1: score 0."},
+    ),
+    "remembers": (
+        HEAD
+        + """
+        seen = self.__dict__.setdefault("seen", set())
+        seen.add(text)
+        right = text == problem.answer
+        return {"status": "correct" if right else "wrong", "extracted": str(len(seen))}
+""",
+        {"repeats": "example 1: extracted '1', then '"},
+    ),
+    "depends_on_the_process": (
+        HEAD
+        + """
+        import os
+        right = text == problem.answer
+        return {"status": "correct" if right else "wrong", "extracted": str(os.getpid())}
+""",
+        {"repeats": "huge number: sum to infinity: extracted '"},
+    ),
+    "speaks_its_own_words": (
+        HEAD
+        + """
+        right = text == problem.answer
+        return {"status": "correct" if right else "wrong", "reason": "" if right else "bah"}
+""",
+        {"nonsense": "reason 'bah' is no word for wrong; known: different, no_answer, crash"},
+    ),
+    "malformed": (
+        HEAD + '        return {"status": "maybe", "score": 7}\n',
+        {"example 1": "TypeError: a verifier returned a bad verdict: status"},
+    ),
+    "rejects_its_gold": (
+        HEAD
+        + '        return {"status": "correct" if text == "4 " else "wrong"}\n'
+        + '\nPlugin.examples[0] = ({"prompt": "2 + 2?", "answer": "4"}, "4 ", "correct")\n',
+        {"bare gold of example 1": "expected correct, got wrong"},
+    ),
+    "without_examples": (
+        HONEST + "\nPlugin.examples = []\n",
+        {"examples": "`examples` must hold a (problem, text, status) that is correct"},
+    ),
+    "odd_examples": (
+        HONEST + '\nPlugin.examples = [({"answer": "4"}, "4", "right")]\n',
+        {"examples": "an example is no (problem, text, status): '4' with status 'right'"},
+    ),
+    "unversioned": (
+        HONEST + '\nPlugin.version = ""\nPlugin.trust = "blind"\n',
+        {"declaration": "it has no `version`"},
+    ),
+    "cannot_be_loaded": (
+        "import no_such_module_at_all\n",
+        {"load": "verifier 'cannot_be_loaded' cannot be loaded: No module named"},
+    ),
+}
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Puts a plug-in on the path: a module, and the metadata of an installed distribution."""
+
+    def put(name, code):
+        (tmp_path / f"plugin_{name}.py").write_text(code)
+        info = tmp_path / f"plugin_{name}-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plugin-{name}\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(
+            f"[distill.verifiers]\n{name} = plugin_{name}:Plugin\n"
+        )
+        base.plugins.cache_clear()
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    yield put
+    base.plugins.cache_clear()
+
+
+def failed(report):
+    return {probe.name: probe.why for probe in report.probes if not probe.passed}
+
+
+@pytest.mark.parametrize("name", list(base.BUILTIN))
+def test_the_built_in_verifiers_pass(name):
+    report = asyncio.run(battery.run(name))
+    assert failed(report) == {}
+    assert report.passed
+    assert len(report.probes) > 40
+    assert 0 < report.peak < 512 << 20
+
+
+def test_an_honest_plugin_passes(install):
+    install("honest", HONEST)
+    report = asyncio.run(battery.run("honest"))
+    assert failed(report) == {}
+    assert "bare gold of example 1" in {probe.name for probe in report.probes}
+
+
+def test_the_example_of_the_docs_passes(install):
+    page = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    install("last_number", code.replace("class LastNumber", "class Plugin"))
+    assert failed(asyncio.run(battery.run("last_number"))) == {}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_plugin_fails(install, name):
+    code, expected = BAD[name]
+    install(name, code)
+    report = asyncio.run(battery.run(name))
+    found = failed(report)
+    assert not report.passed
+    for probe, why in expected.items():
+        assert found[probe].startswith(why), found
+
+
+def test_texts_that_would_sing_do_sing_when_they_are_run(tmp_path):
+    for label, text in canaries(tmp_path):
+        if label.endswith("bare"):
+            subprocess.run([sys.executable, "-c", f"eval({text!r})"], check=True)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "system-bare", "open-bare", "exec-bare", "escape-bare"
+    }  # fmt: skip
+
+
+def command(*arguments):
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(["verifiers", "test", *arguments])
+        except SystemExit as stop:
+            status = stop.code
+    return status, out.getvalue(), err.getvalue()
+
+
+def test_the_command_says_pass_or_fail_line_by_line(install):
+    status, out, _ = command("exact")
+    lines = out.splitlines()
+    assert status == 0
+    assert all(line.startswith("pass  ") for line in lines[:-1])
+    assert lines[-1].startswith(f"exact 1: all {len(lines) - 1} probes passed in ")
+    install("bad", BAD["accepts_any_mention"][0])
+    status, out, _ = command("bad")
+    assert status == 1
+    assert "FAIL  the gold among others" in out
+    assert out.splitlines()[-1].startswith("bad 1: 2 of ")
+
+
+def test_the_command_speaks_json_and_refuses_unknown_names():
+    status, out, _ = command("exact", "--json")
+    report = json.loads(out)
+    assert status == 0
+    assert report["passed"] is True
+    assert {"name", "passed", "why"} == set(report["probes"][0])
+    assert report["peak_bytes"] > 0
+    status, out, err = command("maths")
+    assert (status, out) == (2, "")
+    assert err == "distill: unknown verifier 'maths'; did you mean 'math'?\n"
