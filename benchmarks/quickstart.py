@@ -162,9 +162,7 @@ def main() -> None:
         figures = {str(r["seed"]): {k: r[k] for k in ("seconds", "stages")} for r in results}
         holds = all(held.values())
         print(
-            json.dumps(
-                {"benchmark": args.recipe, "figures": figures, "bars": held, "holds": holds}
-            )
+            json.dumps({"benchmark": args.recipe, "figures": figures, "bars": held, "holds": holds})
         )
     sys.exit(not all(held.values()))
 

@@ -191,6 +191,7 @@ class EvaluateConfig(Section):
     temperature: float = Field(1.0, gt=0, description="Temperature of the sampled answers.")
     max_tokens: int = Field(256, gt=0, description="Longest answer in tokens.")
     backend: Literal["local"] = Field("local", description="Who decodes the students' answers.")
+    batch: int = Field(500, gt=0, description="Answers decoded together.")
     system: str | None = Field(None, description="System prompt; chains.system where absent.")
 
     def sampling(self) -> dict[str, Any]:

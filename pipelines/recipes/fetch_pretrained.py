@@ -53,7 +53,7 @@ def _convert(source: Path, out: Path) -> None:
     logging.disable_progress_bar()
     where: dict[str, Any] = {"gguf_file": source.name}
     tokenizer = AutoTokenizer.from_pretrained(source.parent, **where)
-    model = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **where)
+    model: Any = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **where)
     del model.config.quantization_config
     model.hf_quantizer, model.is_quantized = None, False
     model.save_pretrained(out)

@@ -18,7 +18,6 @@ from verifiers.sampler import Sampler
 
 VERSION = 2
 ROUND = 1
-BATCH = 500
 
 
 def run(job: Job, stage: str, on: str, before: str | None = None) -> Counts:
@@ -42,7 +41,7 @@ def run(job: Job, stage: str, on: str, before: str | None = None) -> Counts:
 
     async def measure() -> list[measuring.Score]:
         with job.folder.store() as store:
-            sampler = _sampler(job, stage)
+            sampler = _sampler(job, stage, config.batch)
             if stage == "teacher":
                 sampler = Stored(sampler, store)
             async with VerdictPool(options=job.recipe.verifiers) as pool:
@@ -57,18 +56,19 @@ def run(job: Job, stage: str, on: str, before: str | None = None) -> Counts:
     return measuring.summary(rows) | {"tokens": sum(score.tokens for score in scores)}
 
 
-def _sampler(job: Job, stage: str) -> Sampler:
+def _sampler(job: Job, stage: str, batch: int) -> Sampler:
     if stage == "teacher":
         assert job.recipe.teacher is not None
         return samplers.teacher(job.recipe.teacher)
     if stage != "base":
-        return samplers.local(job.folder.path / "students" / stage, BATCH)
+        return samplers.local(job.folder.path / "students" / stage, batch)
     from students import models
     from students.rollouts.decoder import LocalSampler
 
     assert job.recipe.student is not None
-    model, tokenizer = models.start(job.recipe.student, job.recipe.seed)
-    return LocalSampler(model.to(models.device()), tokenizer, "base", BATCH)
+    start = job.recipe.student.model_copy(update={"dtype": "auto"})
+    model, tokenizer = models.start(start, job.recipe.seed)
+    return LocalSampler(model.to(models.device()), tokenizer, "base", batch)
 
 
 def trained(folder: RunFolder, stage: str) -> Counts:

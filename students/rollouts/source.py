@@ -22,6 +22,7 @@ from students.batches.encode import encode_prompts
 from students.batches.pack import Document, Packed, pack
 from students.config import GRPO
 from students.errors import DataError
+from students.memory import release
 from students.rollouts.decoder import LocalSampler
 from verifiers.pool import VerdictPool
 from verifiers.records import Completion, Problem, Verdict
@@ -117,6 +118,7 @@ class RolloutSource:
     def _collect(self) -> tuple[list[Rollouts], dict[str, float]]:
         """Enough groups with variance, or as many as `refill` times the problems give."""
         config = self.config
+        release()
         drawn: list[Rollouts] = []
         varied: list[Rollouts] = []
         asked = undecided = 0
@@ -127,6 +129,7 @@ class RolloutSource:
             drawn += groups
             undecided += lost
             varied += [group for group in groups if group.varied]
+        release()
         share = undecided / (asked * config.group_size)
         if share > MOST_UNDECIDED:
             raise DataError(f"{share:.0%} of the rollouts could not be judged")
