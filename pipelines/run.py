@@ -20,6 +20,7 @@ from pipelines.recipe import Recipe, problem_sets
 from pipelines.run_folder import RunFolder
 from pipelines.stages import Job, Node, evaluate
 from students.errors import DataError, ModelError
+from students.memory import release
 from verifiers.base import VerifierError
 
 PARTS = ("generate", "curate", "train", "evaluate")
@@ -122,6 +123,7 @@ def _do(job: Job, node: Node, plan: Sequence[Node], prints: dict[str, str]) -> N
     except (DataError, TeacherError) as error:
         raise PipelineError(str(error)) from error
     seconds = time.monotonic() - start
+    release()
     folder.write_recipe()
     folder.finish(node.name, fingerprint, seconds, counts)
     _forget_partial(job, node)
