@@ -44,8 +44,8 @@ def write_card(folder: RunFolder) -> None:
 
 def about(recipe: Recipe) -> dict[str, str]:
     """What the rows of each configuration are."""
-    sets = {on.config: f"the set `{on.name}`; for evaluation only" for on in problem_sets(recipe)}
-    return ABOUT | sets
+    sets = problem_sets(recipe)
+    return ABOUT | {on.config: f"the problem set `{on.name}`; for evaluation only" for on in sets}
 
 
 def configurations(folder: Made) -> dict[str, int]:
