@@ -214,12 +214,12 @@ def merge_error(model: Any) -> float:
     About 0 with weights of 32 bits; 1 where 16 bits hold nothing of it.
     """
     lost = change = 0.0
-    dtype = stored_dtype(model)
+    dtype = stored_dtype(model) if model.get_base_model().name_or_path else None
     for layer in model.modules():
         if hasattr(layer, "get_delta_weight"):
             weight = layer.get_base_layer().weight
             delta = layer.get_delta_weight("default").float()
-            merged = (weight.float() + delta).to(dtype)
+            merged = (weight.float() + delta).to(dtype or weight.dtype)
             lost += (merged.double() - weight.double() - delta.double()).square().sum().item()
             change += delta.square().sum().item()
     return math.sqrt(lost / change) if change else 0.0
