@@ -20,6 +20,11 @@ HELDOUT = "heldout"
 OVERRIDES = ("samples", "greedy", "max_tokens")
 
 
+def table_of(on: str) -> str:
+    """The configuration of the data that holds the problems of a set."""
+    return HELDOUT if on == HELDOUT else f"evaluate_{on}"
+
+
 class ProblemSet(Section):
     """Problems that students are measured on and never trained on."""
 
@@ -33,7 +38,7 @@ class ProblemSet(Section):
     @property
     def config(self) -> str:
         """The configuration of the data that holds its problems."""
-        return f"evaluate_{self.name}"
+        return table_of(self.name)
 
     def seed(self, seed: int) -> int:
         """The seed of its generator: other problems than the questions of the same seed are."""

@@ -15,6 +15,7 @@ from pipelines import samplers
 from pipelines.card import write_card
 from pipelines.errors import PipelineError, UsageError
 from pipelines.graph import check_verifiers, evaluation, fingerprints, measured_stages, nodes
+from pipelines.problem_sets import table_of
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, problem_sets
 from pipelines.run_folder import RunFolder
@@ -165,7 +166,7 @@ def _finish(job: Job, plan: Sequence[Node]) -> list[dict[str, Any]]:
         if name.startswith("train:"):
             shutil.rmtree(folder.path / "students" / name.removeprefix("train:"), True)
         if name.startswith("questions:"):
-            folder.drop_table(f"evaluate_{name.removeprefix('questions:')}")
+            folder.drop_table(table_of(name.removeprefix("questions:")))
     folder.write_manifest()
     measured = [
         (stage, on)

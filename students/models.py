@@ -179,10 +179,11 @@ def save(model: Any, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
     if hasattr(model, "merge_and_unload"):
         adapter = out / "adapter"
         model.save_pretrained(str(adapter))
-        if stored_dtype(model) != model.dtype:
+        stored = stored_dtype(model)
+        if stored not in (None, model.dtype):
             from peft import PeftModel
 
-            base, _ = load(model.get_base_model().name_or_path, str(stored_dtype(model)))
+            base, _ = load(model.get_base_model().name_or_path, str(stored))
             model = PeftModel.from_pretrained(base, str(adapter))
         model = model.merge_and_unload()
     model.save_pretrained(str(out))
@@ -199,12 +200,10 @@ def describe(model: Any) -> dict[str, Any]:
     return found
 
 
-def stored_dtype(model: Any) -> torch.dtype:
-    """The dtype of the weights that an adapted model was loaded from."""
-    base = model.get_base_model()
-    if not base.name_or_path:
-        return base.dtype
-    return AutoConfig.from_pretrained(base.name_or_path).dtype or torch.float32
+def stored_dtype(model: Any) -> torch.dtype | None:
+    """The dtype of the weights that an adapted model was loaded from; None where it was built."""
+    name = model.get_base_model().name_or_path
+    return AutoConfig.from_pretrained(name).dtype or torch.float32 if name else None
 
 
 @torch.no_grad()
@@ -214,12 +213,12 @@ def merge_error(model: Any) -> float:
     About 0 with weights of 32 bits; 1 where 16 bits hold nothing of it.
     """
     lost = change = 0.0
-    dtype = stored_dtype(model) if model.get_base_model().name_or_path else None
+    stored = stored_dtype(model)
     for layer in model.modules():
         if hasattr(layer, "get_delta_weight"):
             weight = layer.get_base_layer().weight
             delta = layer.get_delta_weight("default").float()
-            merged = (weight.float() + delta).to(dtype or weight.dtype)
+            merged = (weight.float() + delta).to(stored or weight.dtype)
             lost += (merged.double() - weight.double() - delta.double()).square().sum().item()
             change += delta.square().sum().item()
     return math.sqrt(lost / change) if change else 0.0

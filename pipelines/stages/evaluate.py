@@ -10,7 +10,7 @@ from typing import Any
 
 from generators.store import Stored
 from pipelines import samplers
-from pipelines.problem_sets import HELDOUT
+from pipelines.problem_sets import table_of
 from pipelines.run_folder import RunFolder
 from pipelines.stages import Counts, Job
 from verifiers.pool import VerdictPool
@@ -36,7 +36,7 @@ def run(job: Job, stage: str, on: str, before: str | None = None) -> Counts:
     config = job.recipe.evaluate.settings(on)
     if config.system is None:
         config = config.model_copy(update={"system": job.recipe.chains.system})
-    problems = job.folder.problems(HELDOUT if on == HELDOUT else f"evaluate_{on}")
+    problems = job.folder.problems(table_of(on))
     total = len(problems) * (config.samples + config.greedy)
 
     async def measure() -> list[measuring.Score]:
