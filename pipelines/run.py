@@ -21,7 +21,7 @@ from pipelines.recipe import Recipe, problem_sets
 from pipelines.run_folder import RunFolder
 from pipelines.stages import Job, Node, evaluate
 from students.errors import DataError, ModelError
-from students.memory import release
+from students.memory import one_heap, release
 from verifiers.base import VerifierError
 
 PARTS = ("generate", "curate", "train", "evaluate")
@@ -84,6 +84,7 @@ def run(
     Raises UsageError for the user's mistakes, in a folder that stays as it was, and PipelineError
     where a stage fails; what was finished stays finished.
     """
+    one_heap()
     with users_mistakes():
         check(recipe, parts)
         plan = nodes(recipe)

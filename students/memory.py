@@ -6,6 +6,21 @@ import ctypes
 import gc
 import sys
 
+M_ARENA_MAX = -8
+
+
+def one_heap() -> None:
+    """Let all threads allocate from one heap; to be called before there are others.
+
+    glibc gives each thread heaps of its own, and what one of them holds free the others cannot
+    use: a model of 135 million weights took half as much again in training. Elsewhere this does
+    nothing.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_ARENA_MAX, 1)
+
 
 def release() -> None:
     """Let go of what nobody holds any more, and of what the C library keeps of freed tensors.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from itertools import islice
 from typing import Any
 
@@ -78,9 +78,7 @@ class Cache:
         self.width = int(self.lengths.max()) + 1
         if self.width > self.capacity:
             more = max(GROWTH, self.capacity // 2)
-            self.layers = [
-                (F.pad(k, (0, 0, 0, more)), F.pad(v, (0, 0, 0, more))) for k, v in self.layers
-            ]
+            self._replace(lambda kept: F.pad(kept, (0, 0, 0, more)))
             self.capacity += more
         self.rows = torch.arange(len(self.lengths), device=self.lengths.device)
         offset = torch.arange(self.width, device=self.lengths.device)
@@ -107,7 +105,12 @@ class Cache:
     def keep(self, alive: Tensor) -> None:
         """Drop the rows that are not in `alive` (indices)."""
         self.lengths = self.lengths[alive]
-        self.layers = [(k[alive], v[alive]) for k, v in self.layers]
+        self._replace(lambda kept: kept[alive])
+
+    def _replace(self, change: Callable[[Tensor], Tensor]) -> None:
+        """Change keys and values layer by layer, so that one layer at most is held twice."""
+        for number, (keys, values) in enumerate(self.layers):
+            self.layers[number] = (change(keys), change(values))
 
 
 class LocalSampler:
