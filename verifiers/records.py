@@ -136,14 +136,18 @@ class Verdict(Record):
     """What a verifier says of a text.
 
     `wrong` blames the submission, `undecided` blames nobody: it is dropped and counted, never
-    trained on as a negative. `seconds` is working time, without the queue.
+    trained on as a negative. `seconds` is working time, without the queue. `span` are the characters
+    of the text that `extracted` was read from (start, end), and `why` says in one sentence how it was
+    compared and why the verdict came out.
     """
 
     status: Status
     score: float = Field(default=0.0, ge=0.0, le=1.0)
     reason: str = ""
     extracted: str | None = None
+    span: tuple[int, int] | None = None
     method: str = ""
+    why: str = ""
     detail: str = ""
     seconds: float = 0.0
     verifier: str = ""
