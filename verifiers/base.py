@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from verifiers import explain
 from verifiers.records import Problem, Verdict
 
 GROUP = "distill.verifiers"
@@ -132,7 +133,7 @@ def judge(name: str, verifier: Verifier, problem: Problem, text: str) -> Verdict
     except Exception as error:
         detail = _storable(f"{type(error).__name__}: {error}"[:300])
         verdict = Verdict(status="undecided", reason="infra", detail=detail)
-    verdict.verifier, verdict.version = name, version
+    verdict.verifier, verdict.version, verdict.why = name, version, explain.why(verdict)
     verdict.seconds = round(time.perf_counter() - start, 6)
     return verdict
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from verifiers.explain import short
 from verifiers.records import Problem, Verdict
 
 
@@ -37,14 +38,18 @@ class Exact:
         """Compare the whole text."""
         mine, gold = self._fold(text), self._fold(str(_plain(problem.answer)))
         if not mine:
-            return Verdict(status="wrong", reason="no_answer", method="exact")
+            return Verdict(status="wrong", reason="no_answer", method="exact", why="it is empty")
         same = mine == gold
+        start = len(text) - len(text.lstrip())
+        folded = "blanks" if self.case else "blanks and case"
         return Verdict(
             status="correct" if same else "wrong",
             score=float(same),
             reason="" if same else "different",
             extracted=mine[:500],
+            span=(start, len(text.rstrip())),
             method="exact",
+            why=f"the whole text {'is' if same else 'is not'} {short(gold)!r}, {folded} folded",
         )
 
 

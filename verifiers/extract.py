@@ -16,11 +16,15 @@ from verifiers import prose
 
 
 class Found(NamedTuple):
-    """An answer: its text, how it was found, and whether it is a clause of a longer sentence."""
+    """An answer: its text, how it was found, and whether it is a clause of a longer sentence.
+
+    `span` are the characters (start, end) of the whole text that it stands in.
+    """
 
     text: str
     how: str
     clause: bool = False
+    span: tuple[int, int] = (0, 0)
 
 
 class _Mark(NamedTuple):
@@ -60,6 +64,7 @@ RETRACTION = re.compile(
     re.I,
 )
 DENIAL = re.compile(r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that)\b", re.I)
+THOUGHT = "</think>"
 STOP = re.compile(r"<\|[a-z_]+\|>|</s>")
 REFUSAL = re.compile(r"\W*(?:i|we|sorry|unfortunately|unknown|unsure|no idea)\b", re.I)
 LIMIT = 400_000
@@ -74,7 +79,15 @@ def extract(text: str, reads: prose.Reads) -> Found | None:
 
     `reads` tells whether a piece of text is mathematics by itself.
     """
-    text = visible(text)
+    seen = visible(text)
+    found = _answer(seen, reads)
+    if found is None or seen is text:
+        return found
+    hidden = text.rfind(THOUGHT) + len(THOUGHT) if THOUGHT in text else 0
+    return found._replace(span=(found.span[0] + hidden, found.span[1] + hidden))
+
+
+def _answer(text: str, reads: prose.Reads) -> Found | None:
     text, marks = _own(text, _marks(text))
     if not marks:
         return _unmarked(text, reads)
@@ -82,8 +95,9 @@ def extract(text: str, reads: prose.Reads) -> Found | None:
     tail = text[last.end :]
     if (cue := RETRACTION.search(tail)) is not None and len(tail) < 4000:
         later = prose.assertion(tail[cue.start() :], reads)
-        if later is not None and reads(later):
-            return Found(later, "prose after " + last.how, True)
+        if later is not None and reads(later[1]):
+            span = _stated(text, later)
+            return Found(later[1], "prose after " + last.how, True, span)
         if DENIAL.search(tail):
             return None
     return None if last.text is None else _found(text, marks)
@@ -92,8 +106,24 @@ def extract(text: str, reads: prose.Reads) -> Found | None:
 def _found(text: str, marks: list[_Mark]) -> Found:
     last = marks[-1]
     if last.how == "boxed":
-        return Found(_neighbours(text, marks), last.how)
-    return Found(last.text or "", last.how, last.clause)
+        boxes = _neighbours(text, marks)
+        answer = ", ".join(dict.fromkeys(box.text or "" for box in boxes))
+        return Found(answer, last.how, False, locate(text, answer, boxes[0].start, last.end))
+    answer = last.text or ""
+    return Found(answer, last.how, last.clause, locate(text, answer, last.start, last.end))
+
+
+def locate(text: str, answer: str, start: int, end: int) -> tuple[int, int]:
+    """Where `answer` stands last in that part of `text`; the whole part where not word for word."""
+    place = text.rfind(answer, start, end)
+    return (start, end) if place < 0 else (place, place + len(answer))
+
+
+def _stated(text: str, said: tuple[str, str]) -> tuple[int, int]:
+    """Where the result of a sentence stands."""
+    sentence, answer = said
+    start, end = locate(text, sentence, max(0, len(text) - prose.LAST), len(text))
+    return locate(text, answer, start, end)
 
 
 def marked(text: str) -> Found | None:
@@ -104,7 +134,7 @@ def marked(text: str) -> Found | None:
 
 def visible(text: str) -> str:
     """What counts of a text: behind the last `</think>`, before a token that ends a turn."""
-    _, sign, rest = text.rpartition("</think>")
+    _, sign, rest = text.rpartition(THOUGHT)
     if sign:
         text = rest
     elif "<think>" in text:
@@ -218,7 +248,7 @@ def _tags(text: str) -> list[_Mark]:
     return marks
 
 
-def _neighbours(text: str, marks: list[_Mark]) -> str:
+def _neighbours(text: str, marks: list[_Mark]) -> list[_Mark]:
     """The last box with those that stand right before it: several boxes are one list."""
     boxes = [mark for mark in marks if mark.how == "boxed"]
     group = [boxes[-1]]
@@ -227,18 +257,20 @@ def _neighbours(text: str, marks: list[_Mark]) -> str:
         if box.text is None or not GLUE.fullmatch(between):
             break
         group.insert(0, box)
-    return ", ".join(dict.fromkeys(box.text or "" for box in group))
+    return group
 
 
 def _unmarked(text: str, reads: prose.Reads) -> Found | None:
     """A bare answer, or what the last sentence asserts."""
     whole = text.strip()
     line = "\n" not in whole and len(whole) <= WHOLE
+    place = len(text) - len(text.lstrip())
+    span = (place, place + len(whole))
     if line and whole and reads(whole):
-        return Found(whole, "whole")
-    answer = prose.assertion(text, reads)
-    if answer:
-        return Found(answer, "prose")
-    said = re.search(r"\w", re.sub(r"\\[A-Za-z]+", "", whole))
-    short = line and said and len(whole.split()) <= 10 and not REFUSAL.match(whole)
-    return Found(whole, "whole") if short else None
+        return Found(whole, "whole", False, span)
+    said = prose.assertion(text, reads)
+    if said:
+        return Found(said[1], "prose", False, _stated(text, said))
+    words = re.search(r"\w", re.sub(r"\\[A-Za-z]+", "", whole))
+    short = line and words and len(whole.split()) <= 10 and not REFUSAL.match(whole)
+    return Found(whole, "whole", False, span) if short else None

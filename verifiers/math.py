@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from verifiers.explain import short
 from verifiers.extract import Found, extract, marked
 from verifiers.maths import rational
 from verifiers.maths.node import Node, TooHard
@@ -23,6 +24,23 @@ PERCENT = re.compile(
     re.I,
 )
 SHOWN = 500
+NO_ANSWER = "no final answer: no closed box or tag, no marked line, no sentence that states one"
+PLACES = {
+    "boxed": "the last box",
+    "tagged": "the last answer tag",
+    "marker ####": "what follows the last ####",
+    "marker A:": "what follows the last A:",
+    "phrase": 'what follows the last "the answer is"',
+    "prose": "what the last asserting sentence states",
+    "whole": "the whole text",
+}
+PLACES |= {f"prose after {how}": "what takes the answer before it back" for how in PLACES}
+ENGINES = {
+    "rational": "as exact fractions",
+    "text": "as text",
+    "symbolic": "as mathematics",
+    "math-verify": "by math-verify",
+}
 
 
 class _Gold(NamedTuple):
@@ -64,20 +82,24 @@ class Math:
             return Verdict(status="undecided", reason="bad_gold", detail=gold.fault)
         found = extract(text, _reads)
         if found is None:
-            return Verdict(status="wrong", reason="no_answer")
+            return Verdict(status="wrong", reason="no_answer", why=NO_ANSWER)
         try:
             same, engine = _compare(gold, found, problem)
         except (TooHard, RecursionError) as error:
             return Verdict(
-                status="undecided", reason="timeout", detail=str(error),
+                status="undecided", reason="timeout", detail=str(error), span=found.span,
                 extracted=found.text[:SHOWN], method=f"{found.how}/guard",
+                why=f"{PLACES[found.how]} holds what would take too long to compare",
             )  # fmt: skip
         return Verdict(
             status="correct" if same else "wrong",
             score=float(same),
             reason="" if same else "different",
             extracted=found.text[:SHOWN],
+            span=found.span,
             method=f"{found.how}/{engine}",
+            why=f"{PLACES[found.how]} {'equals' if same else 'differs from'} the ground truth "
+            f"{short(gold.text)}, compared {ENGINES[engine]}",
         )
 
     def solve(self, prompt: str) -> str | None:

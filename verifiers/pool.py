@@ -18,6 +18,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from verifiers import base
+from verifiers.explain import why
 from verifiers.records import Completion, Problem, Verdict, content_id
 
 SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
@@ -107,8 +108,7 @@ class VerdictPool:
         cut = completion.finish_reason == "length"
         if completion.finish_reason == "stop" or (cut and self._reads_cut(problem.verifier)):
             return await self.verify(problem, completion.text)
-        reason = "truncated" if cut else "infra"
-        return Verdict(status="undecided", reason=reason, verifier=problem.verifier)
+        return _fault(problem.verifier, "truncated" if cut else "infra")
 
     def _reads_cut(self, name: str) -> bool:
         if name not in self._cut:
@@ -181,17 +181,14 @@ class VerdictPool:
             await _kill(process)
             task.tries += 1
             if timeout:
-                _settle(task, self._fault(task, "timeout", "the verifier took too long"))
+                _settle(task, _fault(task.verifier, "timeout", "the verifier took too long"))
             elif task.tries > 1:
-                _settle(task, self._fault(task, "infra", "the verifier's worker died twice"))
+                _settle(task, _fault(task.verifier, "infra", "the verifier's worker died twice"))
             else:
                 waiting.appendleft(task)
             await self._put(waiting, front=True)
             return None
         return process
-
-    def _fault(self, task: _Task, reason: str, detail: str) -> Verdict:
-        return Verdict(status="undecided", reason=reason, detail=detail, verifier=task.verifier)
 
     async def _answer(self, process: asyncio.subprocess.Process) -> bytes | None:
         """The worker's next line; empty where it died, None where it ran out of time."""
@@ -247,6 +244,13 @@ class Backlog:
     def _check(self) -> None:
         if self._failed:
             raise self._failed[0]
+
+
+def _fault(verifier: str, reason: str, detail: str = "") -> Verdict:
+    """The verdict where nothing was judged."""
+    verdict = Verdict(status="undecided", reason=reason, detail=detail, verifier=verifier)
+    verdict.why = why(verdict)
+    return verdict
 
 
 def _settle(task: _Task, verdict: Verdict) -> None:

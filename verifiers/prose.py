@@ -140,8 +140,8 @@ def bare(text: str) -> str:
     return text.strip("*_ ").strip()
 
 
-def assertion(text: str, reads: Reads) -> str | None:
-    """The result that the last asserting sentence of `text` states; None where there is none."""
+def assertion(text: str, reads: Reads) -> tuple[str, str] | None:
+    """The last asserting sentence of `text` and the result that it states; None without one."""
     sentences = [s.strip() for s in SENTENCE.split(ANNOTATION.sub("", text[-LAST:]) + " ")]
     sentences = [s for s in sentences if s]
     maths = any(MATHS.search(s) for s in sentences)
@@ -150,7 +150,8 @@ def assertion(text: str, reads: Reads) -> str | None:
             continue
         if maths and not MATHS.search(sentence) and not CUE.search(sentence):
             continue
-        return result(sentence, reads)
+        told = result(sentence, reads)
+        return (sentence, told) if told else None
     return None
 
 

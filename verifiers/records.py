@@ -136,9 +136,9 @@ class Verdict(Record):
     """What a verifier says of a text.
 
     `wrong` blames the submission, `undecided` blames nobody: it is dropped and counted, never
-    trained on as a negative. `seconds` is working time, without the queue. `span` are the characters
-    of the text that `extracted` was read from (start, end), and `why` says in one sentence how it was
-    compared and why the verdict came out.
+    trained on as a negative. `seconds` is working time, without the queue. `span` are the
+    characters (start, end) of the text that `extracted` was read from, and `why` says in one
+    sentence how it was compared and why the verdict came out.
     """
 
     status: Status

@@ -43,6 +43,7 @@ def test_where_an_answer_stands(text, answer, how):
     found = extract(text, reads)
     assert found is not None
     assert (found.text, found.how) == (answer, how)
+    assert text[slice(*found.span)] == (answer if answer != "1, 2" else r"\boxed{1} and \boxed{2}")
 
 
 @pytest.mark.parametrize(
@@ -71,4 +72,4 @@ def test_only_what_follows_the_thinking_counts():
 )
 def test_any_text_is_survived(text):
     found = extract(text, reads)
-    assert found is None or found.text
+    assert found is None or (found.text and 0 <= found.span[0] < found.span[1] <= len(text))
