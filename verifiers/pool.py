@@ -173,7 +173,7 @@ class VerdictPool:
             line = await self._answer(process)
             task = waiting.popleft()
             if line:
-                verdict = Verdict.model_construct(**json.loads(line))
+                verdict = _read(line)
                 self._pace += 0.1 * (max(verdict.seconds, 1e-5) - self._pace)
                 _settle(task, verdict)
                 continue
@@ -251,6 +251,12 @@ def _fault(verifier: str, reason: str, detail: str = "") -> Verdict:
     verdict = Verdict(status="undecided", reason=reason, detail=detail, verifier=verifier)
     verdict.why = why(verdict)
     return verdict
+
+
+def _read(line: bytes) -> Verdict:
+    """The verdict that a worker wrote; it was checked there."""
+    fields = json.loads(line)
+    return Verdict.model_construct(**fields | {"span": fields["span"] and tuple(fields["span"])})
 
 
 def _settle(task: _Task, verdict: Verdict) -> None:
