@@ -19,13 +19,19 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from verifiers import explain
-from verifiers.records import Problem, Verdict
+from verifiers.records import Problem, Verdict, content_id
 
 GROUP = "distill.verifiers"
 BUILTIN = {
+    "all": "verifiers.composite:AllOf",
+    "any": "verifiers.composite:AnyOf",
+    "consensus": "verifiers.consensus:Consensus",
     "exact": "verifiers.exact:Exact",
+    "format": "verifiers.format:Format",
     "math": "verifiers.math:Math",
     "refusal": "verifiers.refusal:Refusal",
+    "regex": "verifiers.regex:Regex",
+    "weighted": "verifiers.composite:Weighted",
 }
 
 
@@ -51,7 +57,10 @@ class Verifier(Protocol):
     `solve(prompt) -> answer | None` (the ground truth of a question that somebody wrote),
     `trust` ("pure" or "boxed"), `gold_type` ("text": the gold is itself a correct answer; "json";
     or "label": it names what kind of answer is wanted), `judges_truncated` (True where a text that
-    was cut off can be judged as well as a whole one).
+    was cut off can be judged as well as a whole one), `composite` (True where it is given
+    `parts`, which load other verifiers), `verify_group(problem, texts)` (verdicts on the texts of
+    one group, in their order), `vote(problem, text)` (what a text answers, in the form of a ground
+    truth, or None: `consensus` counts these).
     """
 
     version: str
@@ -73,11 +82,19 @@ def names() -> list[str]:
     return [*BUILTIN, *sorted(name for name in plugins() if name not in BUILTIN)]
 
 
-def load(name: str, options: Mapping[str, Any] | None = None) -> Verifier:
-    """An instance of verifier `name`; `options` are those of the recipe's `verifiers` section.
+def load(
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    section: Mapping[str, Mapping[str, Any]] | None = None,
+    above: tuple[str, ...] = (),
+) -> Verifier:
+    """An instance of verifier `name`; `options` are its own in the recipe's `verifiers` section.
 
-    Raises UnknownVerifier or BrokenPlugin.
+    A composite finds the options of its parts in `section`; `above` are the composites that it is
+    a part of. Raises UnknownVerifier or BrokenPlugin.
     """
+    if name in above:
+        raise BrokenPlugin(f"verifier {name!r} is a part of itself: {' > '.join([*above, name])}")
     options = dict(options or {})
     target = options.pop("use", name)
     if not isinstance(target, str):
@@ -94,9 +111,13 @@ def load(name: str, options: Mapping[str, Any] | None = None) -> Verifier:
         near = difflib.get_close_matches(target, names(), 1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names())}"
         raise UnknownVerifier(f"unknown verifier {target!r}{hint}")
+    if getattr(factory, "composite", False):
+        options["parts"] = Parts(section or {}, (*above, name))
     try:
         verifier = factory(**options)
         judges = callable(getattr(verifier, "verify", None))
+    except VerifierError:
+        raise
     except TypeError as error:
         raise BrokenPlugin(f"verifier {target!r} refuses its options: {_said(error)}") from error
     except FAULTS as error:
@@ -104,6 +125,26 @@ def load(name: str, options: Mapping[str, Any] | None = None) -> Verifier:
     if not judges:
         raise BrokenPlugin(f"verifier {target!r} has no method `verify`")
     return verifier
+
+
+class Parts:
+    """What a composite loads its parts from: the recipe's `verifiers` section.
+
+    `above` are the composites that the parts stand in, so that a circle is refused.
+    """
+
+    def __init__(self, section: Mapping[str, Mapping[str, Any]], above: tuple[str, ...]):
+        self.section, self.above = section, above
+
+    def load(self, name: str) -> Verifier:
+        """The part `name`; raises UnknownVerifier or BrokenPlugin."""
+        return load(name, self.section.get(name), self.section, self.above)
+
+    def stated(self, parts: Mapping[str, Verifier]) -> str:
+        """Versions and options of `parts`, for the version of the whole."""
+        versions = ", ".join(f"{name} {part.version}" for name, part in parts.items())
+        options = {name: self.section[name] for name in parts if self.section.get(name)}
+        return f"{versions}; {content_id(options)[:6]}" if options else versions
 
 
 def _said(error: BaseException) -> str:

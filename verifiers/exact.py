@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+import unicodedata
 
 from verifiers.explain import short
+from verifiers.extract import visible
+from verifiers.golds import plain
 from verifiers.records import Problem, Verdict
+
+SHOWN = 500
+GROWTH = 12
+"""No composition of characters and no folding of case changes a length by more than this."""
 
 
 class Exact:
     """Correct where text and answer are the same after folding white space.
 
+    Only what follows the last `</think>` counts, unless the answer itself speaks of it. Characters
+    are compared in their composed form (NFC).
+
     `case`: False ignores upper and lower case.
     """
 
-    version = "1"
+    version = "2"
     trust = "pure"
     gold_type = "text"
     examples = (
         ({"prompt": "Say hello.", "answer": "hello"}, " hello\n", "correct"),
+        ({"prompt": "Say hello.", "answer": "hello"}, "<think>hm</think>hello", "correct"),
         ({"prompt": "Say hello.", "answer": "hello"}, "hello there", "wrong"),
         ({"prompt": "Say hello.", "answer": "hello"}, "", "wrong"),
     )
@@ -27,31 +37,34 @@ class Exact:
         self.case = case
 
     def _fold(self, text: str) -> str:
-        folded = " ".join(text.split())
+        folded = unicodedata.normalize("NFC", text)
         return folded if self.case else folded.casefold()
 
     def check_gold(self, problem: Problem) -> str | None:
         """A gold must be a text with something in it."""
-        return None if str(_plain(problem.answer)).strip() else "the answer is empty"
+        return None if plain(problem.answer).strip() else "the answer is empty"
+
+    def vote(self, problem: Problem, text: str) -> str | None:
+        """What the text answers, as a ground truth; None where it is empty."""
+        return " ".join(visible(text).split()) or None
 
     def verify(self, problem: Problem, text: str) -> Verdict:
         """Compare the whole text."""
-        mine, gold = self._fold(text), self._fold(str(_plain(problem.answer)))
+        gold = " ".join(plain(problem.answer).split())
+        said = text if "think>" in gold else visible(text)
+        mine = " ".join(said.split())
         if not mine:
             return Verdict(status="wrong", reason="no_answer", method="exact", why="it is empty")
-        same = mine == gold
-        start = len(text) - len(text.lstrip())
+        near = len(mine) <= GROWTH * len(gold)
+        same = near and self._fold(mine) == self._fold(gold)
+        start = text.rfind(said) + len(said) - len(said.lstrip())
         folded = "blanks" if self.case else "blanks and case"
         return Verdict(
             status="correct" if same else "wrong",
             score=float(same),
             reason="" if same else "different",
-            extracted=mine[:500],
-            span=(start, len(text.rstrip())),
+            extracted=mine[:SHOWN],
+            span=(start, start + len(said.strip())),
             method="exact",
             why=f"the whole text {'is' if same else 'is not'} {short(gold)!r}, {folded} folded",
         )
-
-
-def _plain(answer: Any) -> Any:
-    return "" if answer is None else answer

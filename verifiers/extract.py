@@ -205,7 +205,7 @@ def _boxes(text: str) -> list[_Mark]:
             end = digits.end() if digits else start
             marks.append(_Mark(match.start(), end, text[start:end], "boxed"))
             continue
-        stop = _closing(text, start)
+        stop = closing(text, start)
         end = len(text) if stop is None else stop + 1
         content = None if stop is None else text[start + 1 : stop].strip()
         if content != "":
@@ -213,7 +213,7 @@ def _boxes(text: str) -> list[_Mark]:
     return marks
 
 
-def _closing(text: str, start: int) -> int | None:
+def closing(text: str, start: int) -> int | None:
     """The brace that closes the one at `start`."""
     depth = 0
     place = start

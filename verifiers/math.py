@@ -102,6 +102,11 @@ class Math:
             f"{short(gold.text)}, compared {ENGINES[engine]}",
         )
 
+    def vote(self, problem: Problem, text: str) -> str | None:
+        """What the text answers, as a ground truth; None where it gives no answer."""
+        found = extract(text, _reads)
+        return found.text if found else None
+
     def solve(self, prompt: str) -> str | None:
         """The ground truth of a prompt that is an expression, such as `3 + 4 * 2=?`, or None."""
         expression, asked, rest = prompt.strip().rpartition("=")

@@ -81,7 +81,7 @@ class VerdictPool:
     def require(self, names: Iterable[str]) -> dict[str, str]:
         """Versions of the verifiers `names`; raises VerifierError where one cannot be had."""
         return {
-            name: str(getattr(base.load(name, self.options.get(name)), "version", ""))
+            name: str(getattr(base.load(name, self.options.get(name), self.options), "version", ""))
             for name in sorted(set(names))
         }
 
@@ -112,7 +112,7 @@ class VerdictPool:
 
     def _reads_cut(self, name: str) -> bool:
         if name not in self._cut:
-            verifier = base.load(name, self.options.get(name))
+            verifier = base.load(name, self.options.get(name), self.options)
             self._cut[name] = bool(getattr(verifier, "judges_truncated", False))
         return self._cut[name]
 

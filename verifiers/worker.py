@@ -45,7 +45,7 @@ def answer(
     name = task["problem"]["verifier"]
     if name not in loaded:
         try:
-            loaded[name] = base.load(name, options.get(name))
+            loaded[name] = base.load(name, options.get(name), options)
         except base.VerifierError as error:
             verdict = Verdict(status="undecided", reason="infra", detail=str(error), verifier=name)
             return verdict.model_dump()

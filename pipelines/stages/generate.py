@@ -80,7 +80,9 @@ async def _write(
     with job.folder.store() as store:
         sampler = Stored(samplers.teacher(recipe.teacher), store)
         for number, source in enumerate(sources):
-            verifier = load(source.verifier, recipe.verifiers.get(source.verifier))
+            verifier = load(
+                source.verifier, recipe.verifiers.get(source.verifier), recipe.verifiers
+            )
             sampling = source.sampling or recipe.teacher.sampling
             async for item in evolve(
                 source, asked, sampler, verifier, sampling, recipe.seed * 1_000_003 + number

@@ -241,7 +241,7 @@ def test_the_command_says_pass_or_fail_line_by_line(install):
     lines = out.splitlines()
     assert status == 0
     assert all(line.startswith("pass  ") for line in lines[:-1])
-    assert lines[-1].startswith(f"exact 1: all {len(lines) - 1} probes passed in ")
+    assert lines[-1].startswith(f"exact 2: all {len(lines) - 1} probes passed in ")
     install("bad", BAD["accepts_any_mention"][0])
     status, out, _ = command("bad")
     assert status == 1
