@@ -10,7 +10,7 @@ from generators.config import ChainsConfig, Sampling
 from generators.store import Store, Stored
 from generators.teachers.written import WrittenSampler, answers
 from verifiers.pool import Backlog, VerdictPool
-from verifiers.records import Completion, Group, Problem, Verdict
+from verifiers.records import Completion, Group, Problem, Verdict, content_id
 from verifiers.sampler import Request, Sampler
 
 
@@ -24,7 +24,7 @@ async def chains(
     seed: int,
 ) -> AsyncIterator[Group]:
     """Judged groups in the order in which they finish; samples stand by their index, answers that
-    are written beside the question behind them.
+    are written beside the question behind them. Both are judged together, where a verifier does so.
 
     Verdicts are kept in the store by completion and judge, so nothing is judged twice either.
     """
@@ -46,9 +46,12 @@ async def chains(
 
     async def judge(completion: Completion) -> None:
         group = open_groups[completion.problem_id]
-        group.judged.append((completion, await book.verdict(group.problem, completion)))
-        if len(group.judged) == group.wanted:
-            ready.append(open_groups.pop(completion.problem_id).close())
+        verdict = None
+        if not pool.together(group.problem.verifier):
+            verdict = await book.verdict(group.problem, completion)
+        group.samples.append((completion, verdict))
+        if len(group.samples) == group.wanted:
+            ready.append(await open_groups.pop(completion.problem_id).close(book))
 
     for problem in problems:
         wanted = config.samples + len(answers(problem, config.system))
@@ -60,22 +63,26 @@ async def chains(
             while ready:
                 yield ready.popleft()
     await judging.drain()
+    ready.extend([await left.close(book) for left in open_groups.values()])
     book.flush()
-    for group in (*ready, *(left.close() for left in open_groups.values())):
+    for group in ready:
         yield group
 
 
 class _Open:
-    """A question some of whose samples are still to come."""
+    """A question some of whose samples are still to come; verdicts may wait for all of them."""
 
     def __init__(self, problem: Problem, wanted: int):
         self.problem = problem
         self.wanted = wanted
-        self.judged: list[tuple[Completion, Verdict]] = []
+        self.samples: list[tuple[Completion, Verdict | None]] = []
 
-    def close(self) -> Group:
-        self.judged.sort(key=lambda pair: (not pair[0].sampled, pair[0].index))
-        return Group(problem=self.problem, samples=self.judged)
+    async def close(self, book: _Book) -> Group:
+        self.samples.sort(key=lambda pair: (not pair[0].sampled, pair[0].index))
+        judged = [(done, verdict) for done, verdict in self.samples if verdict is not None]
+        if len(judged) < len(self.samples):
+            judged = await book.group(self.problem, [completion for completion, _ in self.samples])
+        return Group(problem=self.problem, samples=judged)
 
 
 class _Book:
@@ -92,12 +99,30 @@ class _Book:
         verdict = self.store.verdict(completion.id, judge)
         if verdict is None:
             verdict = await self.pool.judge(problem, completion)
-            if verdict.reason not in ("infra", "timeout"):
-                self.fresh.setdefault(judge, []).append((completion.id, verdict))
-                self.count += 1
-            if self.count >= LOOK_AHEAD:
-                self.flush()
+            self._keep(judge, completion, verdict)
         return verdict
+
+    async def group(
+        self, problem: Problem, completions: Sequence[Completion]
+    ) -> list[tuple[Completion, Verdict]]:
+        """Completions that are judged together: what is said of one depends on all of them."""
+        names = [completion.id for completion in completions]
+        judge = content_id([self.pool.judge_id(problem.verifier), names])
+        stored = [verdict for name in names if (verdict := self.store.verdict(name, judge))]
+        if len(stored) == len(names):
+            return list(zip(completions, stored, strict=True))
+        verdicts = await self.pool.judge_group(problem, completions)
+        judged = list(zip(completions, verdicts, strict=True))
+        for completion, verdict in judged:
+            self._keep(judge, completion, verdict)
+        return judged
+
+    def _keep(self, judge: str, completion: Completion, verdict: Verdict) -> None:
+        if verdict.reason not in ("infra", "timeout"):
+            self.fresh.setdefault(judge, []).append((completion.id, verdict))
+            self.count += 1
+        if self.count >= LOOK_AHEAD:
+            self.flush()
 
     def flush(self) -> None:
         for judge, verdicts in self.fresh.items():

@@ -10,7 +10,7 @@ from typing import Any
 from students.config import EvaluateConfig
 from students.intervals import Interval, paired, rate, verdict
 from verifiers.pool import Backlog, VerdictPool
-from verifiers.records import Completion, Problem
+from verifiers.records import Completion, Problem, Verdict
 from verifiers.reflection import reflect
 from verifiers.sampler import Request, Sampler
 
@@ -45,35 +45,47 @@ async def evaluate(
     seed: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[Score]:
-    """Every answer to every problem, judged; nothing is dropped, in problem and index order."""
+    """Every answer to every problem, judged; nothing is dropped, in problem and index order.
+
+    A verifier that judges groups judges all answers to a problem, the greedy one among them.
+    """
     known = {problem.id: problem for problem in problems}
+    groups: dict[str, list[Completion]] = {}
     scores: list[Score] = []
 
-    async def judge(completion: Completion) -> None:
-        verdict = await pool.judge(known[completion.problem_id], completion)
-        text = completion.text
-        if completion.reasoning:
-            text = f"{completion.reasoning}\n{text}"
-        scores.append(
-            Score(
-                problem_id=completion.problem_id,
-                index=completion.index,
-                status=verdict.status,
-                reason=verdict.reason,
-                extracted=verdict.extracted,
-                tokens=completion.usage.completion_tokens,
-                text=text,
-                **asdict(reflect(text)),
-            )
-        )
+    async def judge(problem: Problem, completions: Sequence[Completion]) -> None:
+        verdicts = await pool.judge_group(problem, completions)
+        scores.extend(map(_score, completions, verdicts))
         progress(len(scores))
 
     judging = Backlog()
     async for completion in sampler.sample(_requests(problems, config, seed)):
-        await judging.add(judge(completion))
+        problem = known[completion.problem_id]
+        if pool.together(problem.verifier):
+            groups.setdefault(problem.id, []).append(completion)
+        else:
+            await judging.add(judge(problem, [completion]))
+    for name, completions in groups.items():
+        await judging.add(judge(known[name], completions))
     await judging.drain()
     order = {problem.id: n for n, problem in enumerate(problems)}
     return sorted(scores, key=lambda score: (order[score.problem_id], score.index))
+
+
+def _score(completion: Completion, verdict: Verdict) -> Score:
+    text = completion.text
+    if completion.reasoning:
+        text = f"{completion.reasoning}\n{text}"
+    return Score(
+        problem_id=completion.problem_id,
+        index=completion.index,
+        status=verdict.status,
+        reason=verdict.reason,
+        extracted=verdict.extracted,
+        tokens=completion.usage.completion_tokens,
+        text=text,
+        **asdict(reflect(text)),
+    )
 
 
 def _requests(problems: Sequence[Problem], config: EvaluateConfig, seed: int) -> Iterator[Request]:

@@ -3,7 +3,8 @@
 Errors:
     VerifierError           base of all below
     ├── UnknownVerifier     no built-in and no plug-in has that name
-    └── BrokenPlugin        a plug-in cannot be loaded, refuses its options or is no verifier
+    ├── BrokenPlugin        a plug-in cannot be loaded, refuses its options or is no verifier
+    └── NeedsSampler        a verifier asks a model, and nobody said which
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
@@ -47,6 +48,16 @@ class BrokenPlugin(VerifierError):
     """A verifier exists but cannot be loaded."""
 
 
+class NeedsSampler(VerifierError):
+    """A verifier asks a model and has none."""
+
+    def __init__(self, name: str):
+        super().__init__(
+            f"verifier {name!r} asks a model and needs a sampler: name its teacher in a recipe "
+            f"(verifiers: {{{name}: {{teacher: {{...}}}}}}), or give the pool one (samplers=)"
+        )
+
+
 FAULTS = (Exception, SystemExit)
 
 
@@ -58,9 +69,10 @@ class Verifier(Protocol):
     `trust` ("pure" or "boxed"), `gold_type` ("text": the gold is itself a correct answer; "json";
     or "label": it names what kind of answer is wanted), `judges_truncated` (True where a text that
     was cut off can be judged as well as a whole one), `composite` (True where it is given
-    `parts`, which load other verifiers), `verify_group(problem, texts)` (verdicts on the texts of
-    one group, in their order), `vote(problem, text)` (what a text answers, in the form of a ground
-    truth, or None: `consensus` counts these).
+    `parts`, which load other verifiers), `verify_group(problem, texts)` (verdicts on all answers
+    to one problem, in their order, where they are judged together), `vote(problem, text)` (what a
+    text answers, in the form of a ground truth, or None: `consensus` counts these), and `request`
+    with `read` (a verifier that asks a model; `verifiers.asking` calls them).
     """
 
     version: str
@@ -138,13 +150,25 @@ class Parts:
 
     def load(self, name: str) -> Verifier:
         """The part `name`; raises UnknownVerifier or BrokenPlugin."""
-        return load(name, self.section.get(name), self.section, self.above)
+        part = load(name, self.section.get(name), self.section, self.above)
+        if hasattr(part, "request"):
+            raise BrokenPlugin(f"{name!r} asks a model, which no part of another verifier can do")
+        return part
 
     def stated(self, parts: Mapping[str, Verifier]) -> str:
         """Versions and options of `parts`, for the version of the whole."""
         versions = ", ".join(f"{name} {part.version}" for name, part in parts.items())
         options = {name: self.section[name] for name in parts if self.section.get(name)}
         return f"{versions}; {content_id(options)[:6]}" if options else versions
+
+
+def versions(names: Iterable[str], section: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Versions of the verifiers `names`, which are set up as the recipe's `verifiers` section says;
+    raises VerifierError where one cannot be had."""
+    return {
+        name: str(getattr(load(name, section.get(name), section), "version", ""))
+        for name in sorted(set(names))
+    }
 
 
 def _said(error: BaseException) -> str:
@@ -177,6 +201,32 @@ def judge(name: str, verifier: Verifier, problem: Problem, text: str) -> Verdict
     verdict.verifier, verdict.version, verdict.why = name, version, explain.why(verdict)
     verdict.seconds = round(time.perf_counter() - start, 6)
     return verdict
+
+
+def judge_group(
+    name: str, verifier: Verifier, problem: Problem, texts: Sequence[str]
+) -> list[Verdict]:
+    """The verdicts of a verifier with `verify_group` on all `texts` together, in order; whatever it
+    raises is `undecided/infra` for all of them."""
+    start = time.perf_counter()
+    try:
+        bad = gold_problem(verifier, problem)
+        answers: Any
+        if bad:
+            answers = [{"status": "undecided", "reason": "bad_gold", "detail": bad}] * len(texts)
+        else:
+            answers = list(verifier.verify_group(problem, list(texts)))  # type: ignore[attr-defined]
+        if len(answers) != len(texts):
+            raise TypeError(f"verify_group returned {len(answers)} verdicts on {len(texts)} texts")
+        verdicts = [as_verdict(answer) for answer in answers]
+    except Exception as error:
+        detail = _storable(f"{type(error).__name__}: {error}"[:300])
+        verdicts = [Verdict(status="undecided", reason="infra", detail=detail) for _ in texts]
+    seconds = round((time.perf_counter() - start) / max(1, len(texts)), 6)
+    for verdict in verdicts:
+        verdict.verifier, verdict.version = name, str(getattr(verifier, "version", ""))
+        verdict.why, verdict.seconds = explain.why(verdict), seconds
+    return verdicts
 
 
 def as_verdict(answer: Verdict | Mapping[str, Any]) -> Verdict:

@@ -14,25 +14,19 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from verifiers import base
-from verifiers.explain import why
+from verifiers.asking import Desk
 from verifiers.records import Completion, Problem, Verdict, content_id
+from verifiers.sampler import Sampler
+from verifiers.tasks import Task, fault, read
 
 SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 LINE_LIMIT = 1 << 26
-
-
-class _Task:
-    __slots__ = ("future", "line", "tries", "verifier")
-
-    def __init__(self, problem: Problem, text: str, future: asyncio.Future[Verdict]):
-        self.line = json.dumps({"problem": problem.model_dump(), "text": text}).encode() + b"\n"
-        self.verifier = problem.verifier
-        self.future = future
-        self.tries = 0
+START = 60.0
+"""Seconds of wall time in which a worker must be up; no verdict's time is spent on it."""
 
 
 class VerdictPool:
@@ -43,6 +37,8 @@ class VerdictPool:
         options: the recipe's `verifiers` section, options by verifier name.
         limit: seconds of CPU time that one verdict may take (four times as much wall time).
         memory: bytes of private memory a worker may allocate.
+        samplers: who is asked by verifiers that ask a model, by the verifier's name. They are
+            asked from this process, because workers have no HTTP client.
 
     `started` are the ids of all worker processes so far: more than `workers` where some were lost.
 
@@ -55,6 +51,7 @@ class VerdictPool:
         options: Mapping[str, Mapping[str, Any]] | None = None,
         limit: float = 1.5,
         memory: int = 512 << 20,
+        samplers: Mapping[str, Sampler] | None = None,
     ):
         if workers is not None and workers < 1:
             raise ValueError(f"workers must be at least 1, not {workers}")
@@ -63,27 +60,38 @@ class VerdictPool:
         self.limit = limit
         self.memory = memory
         self.started: list[int] = []
-        self._queue: deque[_Task] = deque()
+        self._queue: deque[Task] = deque()
         self._wake = asyncio.Condition()
         self._loops: list[asyncio.Task[None]] = []
         self._pace = 0.001
+        self.samplers = dict(samplers or {})
         self._ids: dict[str, str] = {}
-        self._cut: dict[str, bool] = {}
+        self._loaded: dict[str, base.Verifier | None] = {}
+        self._desks: dict[str, Desk] = {}
 
     def judge_id(self, name: str) -> str:
-        """What names a judge in the store: verifier, version and options."""
+        """What names a judge in the store: verifier, version, options, and the model it asks."""
         if name not in self._ids:
             version = self.require([name])[name]
-            options = self.options.get(name, {})
-            self._ids[name] = content_id({"name": name, "version": version, "options": options})
+            options = dict(self.options.get(name, {}))
+            what = {"name": name, "version": version, "options": options}
+            if name in self.samplers:
+                options.pop("teacher", None)
+                what["asks"] = self.samplers[name].identity
+            self._ids[name] = content_id(what)
         return self._ids[name]
 
     def require(self, names: Iterable[str]) -> dict[str, str]:
         """Versions of the verifiers `names`; raises VerifierError where one cannot be had."""
-        return {
-            name: str(getattr(base.load(name, self.options.get(name), self.options), "version", ""))
-            for name in sorted(set(names))
-        }
+        versions = base.versions(names, self.options)
+        for name in versions:
+            if self._has(name, "request") and name not in self.samplers:
+                raise base.NeedsSampler(name)
+        return versions
+
+    def together(self, name: str) -> bool:
+        """True where verifier `name` judges all answers to a problem together."""
+        return self._has(name, "verify_group")
 
     async def __aenter__(self) -> VerdictPool:
         return self
@@ -96,27 +104,65 @@ class VerdictPool:
 
     async def verify(self, problem: Problem, text: str) -> Verdict:
         """The verdict of the problem's verifier on `text`."""
-        task = _Task(problem, text, asyncio.get_running_loop().create_future())
+        if self._has(problem.verifier, "request"):
+            return await self._ask(problem, text)
+        return (await self._work_on(Task(problem, [text], False)))[0]
+
+    async def verify_group(self, problem: Problem, texts: Sequence[str]) -> list[Verdict]:
+        """The verdicts on all answers to one problem, in order: together where the problem's
+        verifier has `verify_group`, within the limits of one verdict, else one by one."""
+        if self.together(problem.verifier) and texts:
+            return await self._work_on(Task(problem, texts, True))
+        return await asyncio.gather(*(self.verify(problem, text) for text in texts))
+
+    async def judge(self, problem: Problem, completion: Completion) -> Verdict:
+        """`verify`, where a completion that failed is undecided without a look, and so is one that
+        was cut off, unless its verifier judges those too."""
+        unread = self._unread(problem, completion)
+        return unread or await self.verify(problem, completion.text)
+
+    async def judge_group(
+        self, problem: Problem, completions: Sequence[Completion]
+    ) -> list[Verdict]:
+        """`verify_group`, where completions that `judge` does not look at are left out."""
+        verdicts = [self._unread(problem, completion) for completion in completions]
+        read = [c.text for c, unread in zip(completions, verdicts, strict=True) if not unread]
+        judged = iter(await self.verify_group(problem, read))
+        return [unread or next(judged) for unread in verdicts]
+
+    def _unread(self, problem: Problem, completion: Completion) -> Verdict | None:
+        """The verdict on a completion that is not worth a look; None where it is."""
+        cut = completion.finish_reason == "length"
+        if completion.finish_reason == "stop" or (
+            cut and self._has(problem.verifier, "judges_truncated")
+        ):
+            return None
+        return fault(problem.verifier, "truncated" if cut else "infra")
+
+    def _has(self, name: str, attribute: str) -> bool:
+        """Whether verifier `name` can be had and `attribute` is true of it."""
+        if name not in self._loaded:
+            try:
+                self._loaded[name] = base.load(name, self.options.get(name), self.options)
+            except base.VerifierError:
+                self._loaded[name] = None
+        return bool(getattr(self._loaded[name], attribute, False))
+
+    async def _ask(self, problem: Problem, text: str) -> Verdict:
+        name = problem.verifier
+        if name not in self.samplers:
+            return fault(name, "infra", str(base.NeedsSampler(name)))
+        if name not in self._desks:
+            self._desks[name] = Desk(name, self._loaded[name], self.samplers[name])
+        return await self._desks[name].verify(problem, text)
+
+    async def _work_on(self, task: Task) -> list[Verdict]:
         while len(self._loops) < self.workers:
             self._loops.append(asyncio.create_task(self._serve()))
         await self._put([task])
         return await task.future
 
-    async def judge(self, problem: Problem, completion: Completion) -> Verdict:
-        """`verify`, where a completion that failed is undecided without a look, and so is one that
-        was cut off, unless its verifier judges those too."""
-        cut = completion.finish_reason == "length"
-        if completion.finish_reason == "stop" or (cut and self._reads_cut(problem.verifier)):
-            return await self.verify(problem, completion.text)
-        return _fault(problem.verifier, "truncated" if cut else "infra")
-
-    def _reads_cut(self, name: str) -> bool:
-        if name not in self._cut:
-            verifier = base.load(name, self.options.get(name), self.options)
-            self._cut[name] = bool(getattr(verifier, "judges_truncated", False))
-        return self._cut[name]
-
-    async def _put(self, tasks: Iterable[_Task], front: bool = False) -> None:
+    async def _put(self, tasks: Iterable[Task], front: bool = False) -> None:
         async with self._wake:
             if front:
                 self._queue.extendleft(reversed(list(tasks)))
@@ -124,7 +170,7 @@ class VerdictPool:
                 self._queue.extend(tasks)
             self._wake.notify()
 
-    async def _take(self) -> list[_Task]:
+    async def _take(self) -> list[Task]:
         """The next tasks for one worker: as many as take about 50 ms together."""
         async with self._wake:
             await self._wake.wait_for(lambda: self._queue)
@@ -160,10 +206,15 @@ class VerdictPool:
         assert process.stdin is not None
         config = {"options": self.options, "memory": self.memory}
         process.stdin.write(json.dumps(config).encode() + b"\n")
+        assert process.stdout is not None
+        try:
+            await asyncio.wait_for(process.stdout.readline(), START)
+        except TimeoutError:
+            await _kill(process)
         return process
 
     async def _work(
-        self, process: asyncio.subprocess.Process, tasks: list[_Task]
+        self, process: asyncio.subprocess.Process, tasks: list[Task]
     ) -> asyncio.subprocess.Process | None:
         """Have one worker judge `tasks`; the worker, or None where it is gone."""
         assert process.stdin is not None
@@ -173,17 +224,18 @@ class VerdictPool:
             line = await self._answer(process)
             task = waiting.popleft()
             if line:
-                verdict = _read(line)
-                self._pace += 0.1 * (max(verdict.seconds, 1e-5) - self._pace)
-                _settle(task, verdict)
+                verdicts = read(line)
+                spent = sum(verdict.seconds for verdict in verdicts)
+                self._pace += 0.1 * (max(spent, 1e-5) - self._pace)
+                task.settle(verdicts)
                 continue
             timeout = line is None
             await _kill(process)
             task.tries += 1
             if timeout:
-                _settle(task, _fault(task.verifier, "timeout", "the verifier took too long"))
+                task.fail("timeout", "the verifier took too long")
             elif task.tries > 1:
-                _settle(task, _fault(task.verifier, "infra", "the verifier's worker died twice"))
+                task.fail("infra", "the verifier's worker died twice")
             else:
                 waiting.appendleft(task)
             await self._put(waiting, front=True)
@@ -244,24 +296,6 @@ class Backlog:
     def _check(self) -> None:
         if self._failed:
             raise self._failed[0]
-
-
-def _fault(verifier: str, reason: str, detail: str = "") -> Verdict:
-    """The verdict where nothing was judged."""
-    verdict = Verdict(status="undecided", reason=reason, detail=detail, verifier=verifier)
-    verdict.why = why(verdict)
-    return verdict
-
-
-def _read(line: bytes) -> Verdict:
-    """The verdict that a worker wrote; it was checked there."""
-    fields = json.loads(line)
-    return Verdict.model_construct(**fields | {"span": fields["span"] and tuple(fields["span"])})
-
-
-def _settle(task: _Task, verdict: Verdict) -> None:
-    if not task.future.done():
-        task.future.set_result(verdict)
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:

@@ -1,7 +1,8 @@
 """A verifier worker process: reads problems and texts on stdin, writes verdicts on stdout.
 
-Started by `verifiers.pool`, one JSON object a line in both directions. What a verifier prints
-goes to stderr, so it cannot disturb the answers. The worker ends with its parent.
+Started by `verifiers.pool`. It says that it is ready, then there is one JSON value a line in both
+directions. What a verifier prints goes to stderr, so it cannot disturb the answers. The worker ends
+with its parent.
 """
 
 from __future__ import annotations
@@ -32,25 +33,30 @@ def main() -> None:
     memory = config["memory"]
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     loaded: dict[str, base.Verifier] = {}
+    answers.write("ready\n")
+    answers.flush()
     for line in sys.stdin:
         task = json.loads(line)
-        answers.write(json.dumps(answer(task, config["options"], loaded)) + "\n")
+        verdicts = answer(task, config["options"], loaded)
+        answers.write(json.dumps([verdict.model_dump() for verdict in verdicts]) + "\n")
         answers.flush()
 
 
 def answer(
     task: dict[str, Any], options: dict[str, Any], loaded: dict[str, base.Verifier]
-) -> dict[str, Any]:
-    """The verdict on one task, as a dict; verifiers are loaded on first use."""
-    name = task["problem"]["verifier"]
+) -> list[Verdict]:
+    """The verdicts on the texts of one task; verifiers are loaded on first use."""
+    name, texts = task["problem"]["verifier"], task["texts"]
     if name not in loaded:
         try:
             loaded[name] = base.load(name, options.get(name), options)
         except base.VerifierError as error:
             verdict = Verdict(status="undecided", reason="infra", detail=str(error), verifier=name)
-            return verdict.model_dump()
+            return [verdict] * len(texts)
     problem = Problem.model_validate(task["problem"])
-    return base.judge(name, loaded[name], problem, task["text"]).model_dump()
+    if task["together"]:
+        return base.judge_group(name, loaded[name], problem, texts)
+    return [base.judge(name, loaded[name], problem, text) for text in texts]
 
 
 if __name__ == "__main__":

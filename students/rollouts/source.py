@@ -177,14 +177,13 @@ class RolloutSource:
         self.sampler.model.eval()
         written = [completion async for completion in self.sampler.sample(requests)]
         self.sampler.model.train(training)
-        owners = [problem for problem, _ in turns for _ in range(size)]
-        verdicts = await asyncio.gather(
-            *(self.pool.judge(p, c) for p, c in zip(owners, written, strict=True))
+        drawn = [written[n * size : (n + 1) * size] for n in range(len(turns))]
+        judged = await asyncio.gather(
+            *(self.pool.judge_group(p, group) for (p, _), group in zip(turns, drawn, strict=True))
         )
         groups, lost = [], 0
-        for n, (problem, _) in enumerate(turns):
-            part = slice(n * size, (n + 1) * size)
-            pairs = list(zip(written[part], verdicts[part], strict=True))
+        for (problem, _), samples, verdicts in zip(turns, drawn, judged, strict=True):
+            pairs = list(zip(samples, verdicts, strict=True))
             counted = [pair for pair in pairs if self._counts(pair[1])]
             lost += sum(v.status == "undecided" and v.reason != "truncated" for _, v in pairs)
             if counted:

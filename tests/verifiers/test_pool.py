@@ -104,10 +104,10 @@ def test_a_worker_killed_from_outside_is_replaced(act):
 @pytest.mark.parametrize("text", ["spin", "sleep"])
 def test_a_hanging_verifier_times_out_within_bounds(act, text):
     start = time.monotonic()
-    verdicts = judged([text, *["ok"] * 10], limit=0.4)
+    verdicts = judged([text, *["ok"] * 10], limit=1.0)
     assert (verdicts[0].status, verdicts[0].reason) == ("undecided", "timeout")
     assert all(verdict.correct for verdict in verdicts[1:])
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 20
     assert not children()
 
 
