@@ -36,6 +36,8 @@ class _Mark(NamedTuple):
 
 
 BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|\d)")
+MINUS = re.compile(r"(?:^|[$=(:\[{])\s*[-−]\s*$|\s[-−]$")
+SINGLE = re.compile(r"[\w.,\\]+")
 TAG = re.compile(r"<(answer|final_answer|ans)>", re.I)
 LINE = re.compile(r"(?m)^[ \t]*(####|[*_]{0,3}A[*_]{0,3}:(?![:=]))[*_]{0,3}[ \t]*(.*)$")
 PHRASE = re.compile(
@@ -74,23 +76,23 @@ MATCHES = 100
 WHOLE = 4_000
 
 
-def extract(text: str, reads: prose.Reads) -> Found | None:
+def extract(text: str, reads: prose.Reads, question: str = "") -> Found | None:
     """The final answer in `text`; None where there is none, or where its box is not closed.
 
-    `reads` tells whether a piece of text is mathematics by itself.
+    `reads` tells whether a piece of text is mathematics by itself; `question` is what was asked.
     """
     seen = visible(text)
-    found = _answer(seen, reads)
+    found = _answer(seen, reads, question)
     if found is None or seen is text:
         return found
     hidden = text.rfind(THOUGHT) + len(THOUGHT) if THOUGHT in text else 0
     return found._replace(span=(found.span[0] + hidden, found.span[1] + hidden))
 
 
-def _answer(text: str, reads: prose.Reads) -> Found | None:
+def _answer(text: str, reads: prose.Reads, question: str) -> Found | None:
     text, marks = _own(text, _marks(text))
     if not marks:
-        return _unmarked(text, reads)
+        return _unmarked(text, reads, question)
     last = marks[-1]
     tail = text[last.end :]
     if (cue := RETRACTION.search(tail)) is not None and len(tail) < 4000:
@@ -209,6 +211,8 @@ def _boxes(text: str) -> list[_Mark]:
         end = len(text) if stop is None else stop + 1
         content = None if stop is None else text[start + 1 : stop].strip()
         if content != "":
+            if content and MINUS.search(text, max(0, match.start() - 8), match.start()):
+                content = f"-{content}" if SINGLE.fullmatch(content) else f"-({content})"
             marks.append(_Mark(match.start(), end, content, "boxed"))
     return marks
 
@@ -260,7 +264,7 @@ def _neighbours(text: str, marks: list[_Mark]) -> list[_Mark]:
     return group
 
 
-def _unmarked(text: str, reads: prose.Reads) -> Found | None:
+def _unmarked(text: str, reads: prose.Reads, question: str) -> Found | None:
     """A bare answer, or what the last sentence asserts."""
     whole = text.strip()
     line = "\n" not in whole and len(whole) <= WHOLE
@@ -268,7 +272,7 @@ def _unmarked(text: str, reads: prose.Reads) -> Found | None:
     span = (place, place + len(whole))
     if line and whole and reads(whole):
         return Found(whole, "whole", False, span)
-    said = prose.assertion(text, reads)
+    said = prose.assertion(text, reads, question)
     if said:
         return Found(said[1], "prose", False, _stated(text, said))
     words = re.search(r"\w", re.sub(r"\\[A-Za-z]+", "", whole))

@@ -15,7 +15,7 @@ from verifiers.explain import short
 from verifiers.extract import Found, extract, marked
 from verifiers.maths import rational
 from verifiers.maths.node import Node, TooHard
-from verifiers.maths.vocabulary import WORDY
+from verifiers.maths.vocabulary import VALUES, WORDY
 from verifiers.prose import result
 from verifiers.records import Problem, Verdict
 
@@ -80,7 +80,7 @@ class Math:
         gold = _gold(_text(problem.answer))
         if gold.fault:
             return Verdict(status="undecided", reason="bad_gold", detail=gold.fault)
-        found = extract(text, _reads)
+        found = extract(text, _reads, problem.text)
         if found is None:
             return Verdict(status="wrong", reason="no_answer", why=NO_ANSWER)
         try:
@@ -207,4 +207,9 @@ def _compare(gold: _Gold, found: Found, problem: Problem) -> tuple[bool, str]:
         return True, engine
     if mine.op == "list" and "," in found.text:
         return equal(mine, _meaning(found.text, False), percent), engine
+    if mine.op in VALUES and mine.op != "big":
+        from verifiers.maths.respell import respellings
+
+        others = respellings(tidy(found.text))
+        return any(equal(mine, _meaning(other), percent) for other in others), engine
     return False, engine

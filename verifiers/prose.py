@@ -56,6 +56,9 @@ CUE = re.compile(
 COPULA = re.compile(
     r"\b(?:is|are|was|were|be|equals?|becomes?|(?:it|that|there|he|she|which|what)'s)\b", re.I
 )
+NAMING = re.compile(
+    rf"{COPULA.pattern}|\b(?:falls? on|lands? on|called|named|chooses?|wins?)\b", re.I
+)
 VERB = re.compile(
     r"\b(?:is|are|was|were|be|equals?|becomes?|(?:it|that|there|he|she|which|what)'s|has|have|had"
     r"|makes?|made|gets?|got|earns?|earned|costs?|pays?|paid|needs?|needed|takes?|took|spends?"
@@ -76,6 +79,12 @@ HEDGE = re.compile(
     r"|might|could|unsure|not sure|if|unless)\b",
     re.I,
 )
+DOUBT = re.compile(
+    r"\b(?:likely|probably|perhaps|maybe|possibly|not sure|unsure|not certain|guess(?:ing)?)\b",
+    re.I,
+)
+MODAL = re.compile(r"\b(?:could|might|may)\s+(?:\w+\s+)?$", re.I)
+CLAUSES = re.compile(r",?\s+(?:and|while|but)\s+|;\s+", re.I)
 COMPARED = re.compile(r"\b(?:more|less|fewer|than|each|per|of)\b", re.I)
 START = re.compile(
     r"[-+−±]?\s?[$€£¥(\[{]*[-+−±]?\s?\.?\d|\$|\\[a-zA-Z({\[]|[(\[]"
@@ -97,6 +106,7 @@ OPTION = re.compile(
 AFTERTHOUGHT = re.compile(r"[,;] ")
 BOLD = re.compile(r"\*\*(.+?)\*\*")
 MATHS = re.compile(r"\d|\\[a-zA-Z]|\$")
+WORD = re.compile(r"[a-z]{3,}")
 LAST = 6000
 WORDS = 14
 
@@ -140,8 +150,16 @@ def bare(text: str) -> str:
     return text.strip("*_ ").strip()
 
 
+<<<<<<< HEAD
 def assertion(text: str, reads: Reads) -> tuple[str, str] | None:
     """The last asserting sentence of `text` and the result that it states; None without one."""
+=======
+def assertion(text: str, reads: Reads, question: str = "") -> str | None:
+    """The result that the last asserting sentence of `text` states; None where there is none.
+
+    Where that sentence speaks of several things, the one that `question` asks for counts.
+    """
+>>>>>>> f5fc7f4 (Maths: answers in words, dates, families, solved inequalities, determinants and finite sums; hedges are no answers)
     sentences = [s.strip() for s in SENTENCE.split(ANNOTATION.sub("", text[-LAST:]) + " ")]
     sentences = [s for s in sentences if s]
     maths = any(MATHS.search(s) for s in sentences)
@@ -150,15 +168,37 @@ def assertion(text: str, reads: Reads) -> tuple[str, str] | None:
             continue
         if maths and not MATHS.search(sentence) and not CUE.search(sentence):
             continue
+<<<<<<< HEAD
         told = result(sentence, reads)
         return (sentence, told) if told else None
+=======
+        return result(_asked(sentence, question), reads)
+>>>>>>> f5fc7f4 (Maths: answers in words, dates, families, solved inequalities, determinants and finite sums; hedges are no answers)
     return None
+
+
+def _asked(sentence: str, question: str) -> str:
+    """The clause of a sentence that speaks of what the question asks for, where one does more."""
+    clauses = CLAUSES.split(sentence)
+    asked = [part for part in SENTENCE.split(question + " ") if part.strip().endswith("?")]
+    if len(clauses) < 2 or not asked or CUE.search(sentence):
+        return sentence
+    subjects = []
+    for clause in clauses:
+        verb = COPULA.search(clause)
+        if verb is None or not START.search(clause[verb.end() :]):
+            return sentence
+        subjects.append(set(WORD.findall(clause[: verb.start()].lower())))
+    wanted = set(WORD.findall(asked[-1].lower()))
+    scores = [len(subject & wanted) for subject in subjects]
+    best = max(scores)
+    return clauses[scores.index(best)] if scores.count(best) == 1 else sentence
 
 
 def result(sentence: str, reads: Reads) -> str | None:
     """The result that one sentence states; None where it states none."""
     body = _body(sentence)
-    if body is None:
+    if body is None or DOUBT.search(sentence):
         return None
     if reads(bare(body)):
         return bare(body)
@@ -171,10 +211,12 @@ def result(sentence: str, reads: Reads) -> str | None:
     for verb in reversed(list(VERB.finditer(body))):
         predicate = body[verb.end() :]
         if START.search(predicate):
+            if verb[0].lower() == "be" and MODAL.search(body[: verb.start()]):
+                return None
             return _told(predicate, reads)
     if MATHS.search(body):
         return _alone(body, reads)
-    verbs = list(COPULA.finditer(body))
+    verbs = list(NAMING.finditer(body))
     return bare(body[verbs[-1].end() :]) or None if verbs else None
 
 

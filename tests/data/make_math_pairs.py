@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+from math_mutations import KINDS
+
+SEEDS = range(1, 3)
 PAIRS = Path(__file__).with_name("math_pairs.jsonl")
 Row = tuple[str, str, str, str]
 
@@ -109,6 +112,9 @@ def main() -> None:
     rows = [json.loads(line) for line in PAIRS.read_text().splitlines()]
     hand = [row for row in rows if row["by"] == "hand"]
     made = [*places(rng), *rationals(rng), *polynomials(rng), *structures(rng), *damaged(hand, rng)]
+    for seed in SEEDS:
+        for kind in KINDS:
+            made += kind(random.Random(seed))
     mutated = [
         {"gold": gold, "text": text, "expected": expected, "category": category, "by": "mutation"}
         for gold, text, expected, category in dict.fromkeys(made)

@@ -27,6 +27,10 @@ def verdict(gold, text, prompt=""):
     return base.judge("math", MATH, Problem(prompt=prompt, answer=gold), text)
 
 
+def judged(pair):
+    return verdict(pair["gold"], pair["text"], pair.get("prompt", ""))
+
+
 def rows(name):
     path = DATA / name
     if not path.exists():
@@ -41,14 +45,15 @@ def test_every_labelled_pair():
     off = [
         (pair["gold"], pair["text"], pair["expected"], found.status, found.detail)
         for pair in pairs
-        if (found := verdict(pair["gold"], pair["text"])).status != pair["expected"]
+        if (found := judged(pair)).status != pair["expected"]
     ]
     assert off == []
 
 
 def test_mutated_pairs_are_up_to_date(tmp_path):
     maker = PAIRS.with_name("make_math_pairs.py")
-    (tmp_path / maker.name).write_text(maker.read_text())
+    for part in (maker, maker.with_name("math_mutations.py")):
+        (tmp_path / part.name).write_text(part.read_text())
     (tmp_path / PAIRS.name).write_text(PAIRS.read_text())
     subprocess.run([sys.executable, tmp_path / maker.name], check=True)
     assert (tmp_path / PAIRS.name).read_text() == PAIRS.read_text()
@@ -225,8 +230,7 @@ def test_any_answer_is_judged_without_a_fault(text):
 def test_a_verdict_is_the_same_every_time():
     pairs = [json.loads(line) for line in PAIRS.read_text().splitlines()][::7]
     for pair in pairs:
-        first = verdict(pair["gold"], pair["text"])
-        second = verdict(pair["gold"], pair["text"])
+        first, second = judged(pair), judged(pair)
         assert (first.status, first.method) == (second.status, second.method)
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from functools import lru_cache
 
-from verifiers.maths.grammar import Grammar
-from verifiers.maths.node import Node, Unreadable, symbols
-from verifiers.maths.phrases import choice, named_set, spelled, unhedged, words
+from verifiers.maths.dates import date, named_time
+from verifiers.maths.measured import Measured, descending, total
+from verifiers.maths.node import Node, Unreadable
+from verifiers.maths.phrases import choice, named_set, unhedged, words
+from verifiers.maths.spelling import spelled
 from verifiers.maths.tidy import tidy
 from verifiers.maths.tokens import tokenize
-from verifiers.maths.units import TABLE, Unit, compatible, noun, power, times
 from verifiers.maths.vocabulary import (
-    BLOCKING,
     CLOSING,
     CONSTANTS,
     CUES,
     FIGURES,
-    FILLERS,
     FUNCTIONS,
+    JOINS,
     MODULO,
     REGIONS,
     RELATIONS,
@@ -26,8 +27,15 @@ from verifiers.maths.vocabulary import (
     SETS,
 )
 
+RATIO = re.compile(r"\d+(?:\.\d+)?(?:\s+to\s+\d+(?:\.\d+)?)+")
+QUANTIFIED = re.compile(
+    r"[\s,;(]*(?:\b(?:for|where|with|and)\b\s*)?(?:\b(?:all|any|every|some)\b\s*)?"
+    r"(?:\bintegers?\s+[klmnj](?:\s*\)|\b)|\b[klmnj]\s*\\in\s*\\[ZN]\b"
+    r"|\b[klmnj]\s+is\s+an(?:y)?\s+integer)[\s).]*$"
+)
 
-class Answers(Grammar):
+
+class Answers(Measured):
     """A reader of whole answers."""
 
     def answer(self) -> Node:
@@ -42,8 +50,8 @@ class Answers(Grammar):
             items.append(self.element())
         if self.token.kind != "end":
             raise Unreadable(f"{self.token.text} is not expected")
-        if len(items) == 2 and "and" in joints and _descending(*items):
-            return _sum(*items)
+        if len(items) == 2 and "and" in joints and descending(*items):
+            return total(*items)
         return items[0] if len(items) == 1 else Node("list", tuple(items), _or(joints))
 
     def element(self) -> Node:
@@ -108,31 +116,17 @@ class Answers(Grammar):
     def side(self) -> Node:
         """A quantity, a ratio, or a union of sets."""
         node = self.quantity()
-        if self.token.text == ":" and self.ahead().kind == "num":
+        set_of = self.bars and node.op == "sym"
+        if self.token.text == ":" and self.ahead().kind == "num" and not set_of:
             return self.ratio(node)
         if node.op == "num" and self.token.text.lower() in ("am", "pm"):
             return Node("clock", (node, Node("num", (), Fraction(0))), self.take().text.lower())
-        while self.token.text in (r"\cup", "U", r"\setminus") and node.op in REGIONS:
-            union = self.take().text != r"\setminus"
+        while self.token.text in JOINS and node.op in REGIONS:
+            join = JOINS[self.take().text]
             right = self.quantity()
             if right.op not in REGIONS:
                 raise Unreadable("a union of something that is no set")
-            node = Node("union" if union else "minus", (node, right))
-        return node
-
-    def quantity(self) -> Node:
-        """An expression with its unit; 5 feet 6 inches are one."""
-        self.money = None
-        node = self.expression()
-        unit = self.unit(not symbols(node))
-        if unit is None:
-            return node
-        node = Node("quantity", (node,), unit)
-        while self.token.kind == "num" and unit.dimensions:
-            rest = self.quantity()
-            if not _descending(node, rest):
-                raise Unreadable("two quantities side by side")
-            node = _sum(node, rest)
+            node = Node(join, (node, right))
         return node
 
     def ratio(self, first: Node) -> Node:
@@ -157,11 +151,13 @@ class Answers(Grammar):
         opener = self.take().text
         if opener == r"\beginmatrix":
             return self.matrix()
+        if opener == r"\begincases":
+            return self.cases()
         if opener in SETS:
             return Node("all", (), SETS[opener])
-        if opener not in CLOSING:
+        if opener not in CLOSING and opener != "]":
             raise Unreadable(f"{opener}, where a value is expected")
-        closers = (")", "]") if opener in "([" else (CLOSING[opener],)
+        closers = (")", "]") if opener in "([]" else (CLOSING[opener],)
         items: list[Node] = []
         self.bars += opener == r"\{"
         while self.token.text not in closers:
@@ -169,10 +165,14 @@ class Answers(Grammar):
             if self.token.text in ("|", ":") and opener in (r"\{", "{"):
                 self.take()
                 items = []
+            elif self.token.text == "[" and opener in "([]":
+                break
             elif not self.accept(",", ";") and self.token.text not in closers:
                 raise Unreadable(f"{self.token.text or 'the end'} in brackets")
         self.bars -= opener == r"\{"
         closer = self.take().text
+        opener = "(" if opener == "]" else opener
+        closer = ")" if closer == "[" else closer
         if opener == r"\{" or (opener == "{" and len(items) > 1):
             return Node("set", tuple(items))
         if not items:
@@ -200,75 +200,23 @@ class Answers(Grammar):
             raise Unreadable("a matrix with uneven rows")
         return Node("matrix", tuple(full))
 
-    def unit(self, counts: bool) -> Unit | None:
-        """The unit that follows an expression: known units, else a noun where it is a count."""
-        unit = TABLE["¤" if self.money == "$" else self.money] if self.money else None
-        while True:
-            sign = -1 if unit is not None and self.accept("per", "/") else 1
-            if unit is not None and sign > 0:
-                self.accept("*")
-            if (known := self.known_unit()) is None:
-                break
-            unit = known if unit is None else times(unit, known, sign)
-        if unit is not None:
-            self.skip_words()
-            return unit
-        nouns: set[str] = set()
-        while counts and self.token.kind == "word" and not self.blocked():
-            if self.token.text.lower() in FILLERS:
-                self.skip_words()
-                break
-            nouns.add(noun(self.take().text))
-            if self.accept("^"):
-                self.argument()
-        return Unit(nouns=frozenset(nouns)) if nouns else None
-
-    def blocked(self) -> bool:
-        """Whether a word cannot be part of a noun phrase."""
-        text = self.token.text.lower()
-        if text in BLOCKING:
-            raise Unreadable(f"the word {text}")
-        return text in SEPARATORS or self.token.text == "U" or text in ("mod", "am", "pm")
-
-    def skip_words(self) -> None:
-        while self.token.kind == "word" and not self.blocked():
-            self.take()
-
-    def known_unit(self) -> Unit | None:
-        """One unit of the table with its power, also "square metre" and degrees of temperature."""
-        start, exponent = self.at, 1
-        if self.accept("square", "sq", "squared"):
-            exponent = 2
-            self.accept(".")
-        elif self.accept("cubic", "cu"):
-            exponent = 3
-        text = self.token.text
-        unit = TABLE.get(text) or TABLE.get(text.lower() if len(text) > 2 else text)
-        if (
-            unit is None
-            and text == "in"
-            and (exponent > 1 or self.ahead().kind == "end" or self.ahead().text == "^")
-        ):
-            unit = TABLE["inch"]
-        if unit is None or self.token.kind == "cmd":
-            self.at = start
-            return None
-        self.take()
-        if unit.degrees and self.token.text.lower() in ("c", "f", "celsius", "fahrenheit"):
-            return TABLE["°" + self.take().text[0].upper()]
-        if self.accept("^"):
-            value = self.argument()
-            if value.op == "neg" and value.args[0].op == "num":
-                exponent = -int(value.args[0].value)
-            elif value.op == "num" and value.value.denominator == 1 and value.value < 10:
-                exponent = int(value.value)
+    def cases(self) -> Node:
+        """Values with the conditions under which they hold; without conditions a list."""
+        rows: list[Node] = []
+        while not self.accept(r"\endcases"):
+            value = self.element()
+            if self.token.text in ("⏎", r"\endcases"):
+                rows.append(value)
             else:
-                raise Unreadable("the power of a unit")
-        elif self.accept("squared"):
-            exponent = 2
-        elif self.accept("cubed"):
-            exponent = 3
-        return power(unit, exponent) if exponent != 1 else unit
+                while self.accept("&", ",", ";"):
+                    pass
+                condition = Node("otherwise") if self.accept(r"\top") else self.element()
+                rows.append(Node("case", (value, condition)))
+            while self.accept("⏎", ",", ";", "&"):
+                pass
+        if not rows or len({row.op == "case" for row in rows}) > 1:
+            raise Unreadable("cases with and without a condition")
+        return Node("cases" if rows[0].op == "case" else "list", tuple(rows))
 
 
 def _or(joints: set[str]) -> str | None:
@@ -276,31 +224,19 @@ def _or(joints: set[str]) -> str | None:
     return "or" if joints & {"or", r"\lor", r"\vee"} else None
 
 
-def _descending(one: Node, two: Node) -> bool:
-    """Whether two quantities are parts of one, as hours and minutes are."""
-    if one.op != "quantity" or two.op != "quantity":
-        return False
-    big, small = one.value, two.value
-    return bool(big.dimensions) and compatible(big, small) and big.factor > small.factor
-
-
-def _sum(one: Node, two: Node) -> Node:
-    parts = []
-    for part in (one, two):
-        factor = Node("num", (), part.value.factor)
-        parts.append(Node("mul", (part.args[0], factor)))
-    unit = Unit(one.value.dimensions, degrees=one.value.degrees)
-    return Node("quantity", (Node("add", tuple(parts)),), unit)
-
-
 @lru_cache(maxsize=4096)
 def read(text: str, thousands: bool | None = None) -> Node:
     """The tree of an answer; `words` or `raw` where it is none. Raises TooHard."""
     text = tidy(text)
+    text = text[:-60] + QUANTIFIED.sub("", text[-60:])
     if (label := choice(text)) is not None:
         letter, rest = label
         return Node("choice", (read(rest),) if rest else (), letter)
     plain = spelled(unhedged(text))
+    if RATIO.fullmatch(plain):
+        plain = plain.replace("to", ":")
+    if (known := named_time(plain) or date(plain)) is not None:
+        return known
     if plain.isalpha() and len(plain) > 1 and plain not in CONSTANTS:
         return named_set(plain) or words(plain)
     if (known := named_set(plain)) is not None:

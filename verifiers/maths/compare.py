@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from verifiers.maths import regions
+from verifiers.maths import families, regions
+from verifiers.maths.dates import same_date, same_time
 from verifiers.maths.node import Node, number, symbols, walk
 from verifiers.maths.numeric import fold, proportional, same
 from verifiers.maths.quantities import quantities
@@ -49,6 +50,11 @@ def _values(gold: Node, text: Node, percent: bool) -> bool:
         return _based(gold, text)
     if quantities(gold, text, percent):
         return True
+    names = families.parameter(gold), families.parameter(text)
+    if names[0] and names[1]:
+        return families.equal(gold, text, (names[0], names[1]))
+    if "C" in symbols(gold) and "c" in symbols(text) - symbols(gold) and "C" not in symbols(text):
+        return _values(gold, _renamed(text, "c", "C"), percent)
     return _has_log(gold) and quantities(_natural(gold), _natural(text), percent)
 
 
@@ -73,6 +79,12 @@ def _congruent(gold: Node, text: Node) -> bool:
     return bool(quotient.op == "num" and quotient.value.denominator == 1)
 
 
+def _renamed(node: Node, old: str, new: str) -> Node:
+    """The tree with one variable renamed: the constant of integration may be c or C."""
+    value = new if node.op == "sym" and node.value == old else node.value
+    return Node(node.op, tuple(_renamed(arg, old, new) for arg in node.args), value)
+
+
 def _has_log(node: Node) -> bool:
     return any(part.op == "call" and part.value == "log" for part in walk(node))
 
@@ -88,6 +100,8 @@ def _choice(gold: Node, text: Node, percent: bool) -> bool:
     letters = [_letter(node) for node in (gold, text)]
     if letters[0] and letters[1]:
         return letters[0] == letters[1]
+    if gold.op == "choice" and text.op == "sym" and text.value.upper() == gold.value:
+        return True
     if text.op == "choice" and text.args:
         return equal(gold, text.args[0], percent)
     return bool(gold.args) and equal(gold.args[0], text, percent)
@@ -191,7 +205,11 @@ def _structures(gold: Node, text: Node, percent: bool) -> bool:
         if gold.op in ("list", "set"):
             return _any_order(gold.args, text.args, percent, gold.op == "set")
         if gold.op == "clock":
-            return _clocks(gold, text)
+            return same_time(gold, text)
+        if gold.op == "date":
+            return same_date(gold, text)
+        if gold.op == "cases":
+            return _any_order(gold.args, text.args, percent, False)
         return gold.value == text.value and _in_order(gold.args, text.args, percent)
     return _mixed(gold, text, percent)
 
@@ -289,12 +307,6 @@ def _distinct(items: Sequence[Node]) -> list[Node]:
         if not any(equal(item, other) for other in kept):
             kept.append(item)
     return kept
-
-
-def _clocks(gold: Node, text: Node) -> bool:
-    """Times of day: am or pm may be left out on one side."""
-    halves = {gold.value, text.value} - {""}
-    return len(halves) < 2 and gold.args == text.args
 
 
 def _inequalities(gold: Node, text: Node) -> bool:

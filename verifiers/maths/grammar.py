@@ -7,6 +7,7 @@ from fractions import Fraction
 from verifiers.maths.cursor import Cursor
 from verifiers.maths.node import Node, Unreadable, number
 from verifiers.maths.numerals import based, letters, product, recurring, repeating
+from verifiers.maths.operators import determinant, progression, read_big, read_determinant
 from verifiers.maths.tokens import END, Token
 from verifiers.maths.units import CURRENCY, SCALES, SINGLE, TABLE
 from verifiers.maths.vocabulary import (
@@ -38,6 +39,10 @@ class Grammar(Cursor):
         parts = [self.term()]
         while self.token.text in ("+", "-", r"\pm", r"\mp") and self.token.kind != "end":
             sign = self.take().text
+            if sign == "+" and self.accept(r"\ldots"):
+                self.expect("+")
+                parts = [progression(parts, self.term())]
+                continue
             term = self.term()
             parts.append(term if sign == "+" else Node(SIGNS[sign], (term,)))
         return parts[0] if len(parts) == 1 else Node("add", tuple(parts))
@@ -143,7 +148,7 @@ class Grammar(Cursor):
     def unit_end(self, count: int) -> bool:
         """Whether what follows could follow a unit."""
         token = self.ahead(count)
-        return token.kind in ("end", "word") or token.text in (
+        return token.kind in ("end", "word", "num") or token.text in (
             "^",
             "/",
             ",",
@@ -177,7 +182,7 @@ class Grammar(Cursor):
         if text == "." and self.ahead().text == r"\overline":
             self.at += 2
             return repeating("0.", self.digits())
-        if text in ("(", "[", "{"):
+        if text in ("(", "[", "{", "]"):
             return self.deeper(self.bracket)
         raise Unreadable(f"{text}, where a value is expected")
 
@@ -239,18 +244,12 @@ class Grammar(Cursor):
             return Node("call", (inner,), "floor" if name == "lfloor" else "ceil")
         if name in ("vec", "hat", "bar"):
             return self.argument(single=True)
+        if name == "det":
+            return read_determinant(self)
         if name in BIG:
-            return self.big(name)
+            return read_big(self, name)
         self.at -= 1
         return self.deeper(self.bracket)
-
-    def big(self, name: str) -> Node:
-        """An operator that only a computer algebra system can evaluate: kept as its tokens."""
-        start, depth = self.at, 0
-        while self.token.kind != "end" and (depth or self.token.text not in ("=", ",", r"\approx")):
-            text = self.take().text
-            depth += (text in ("(", "{", "[")) - (text in (")", "}", "]"))
-        return Node("big", (), (name, *(t.text for t in self.tokens[start : self.at])))
 
     def argument(self, single: bool = False) -> Node:
         """A group in braces, or one token; of a number only its first digit where `single`."""
@@ -337,6 +336,8 @@ class Grammar(Cursor):
         node = self.deeper(self.expression)
         self.bars -= 1
         self.expect("|")
+        if node.op == "matrix":
+            return determinant(node)
         return Node("call", (node,), "abs")
 
     def bracket(self) -> Node:

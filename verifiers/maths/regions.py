@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from verifiers.maths.inequalities import INFINITY, MINUS_INFINITY, solve
 from verifiers.maths.node import Node, symbols
 from verifiers.maths.numeric import same, value
 from verifiers.maths.vocabulary import COMPOUND
 
-INFINITY = Node("const", (), "inf")
-MINUS_INFINITY = Node("neg", (INFINITY,))
+NEAR = 1e-9
 FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
@@ -20,6 +20,9 @@ class Piece(NamedTuple):
     low_closed: bool
     high: Node
     high_closed: bool
+
+
+EVERYTHING = Piece(MINUS_INFINITY, False, INFINITY, False)
 
 
 class Region(NamedTuple):
@@ -39,36 +42,90 @@ def region(node: Node) -> Region | None:
         return Region((Piece(low, kind[0] == "[", high, kind[1] == "]"),))
     if node.op == "all":
         if node.value == "R":
-            return Region((Piece(MINUS_INFINITY, False, INFINITY, False),))
+            return Region((EVERYTHING,))
         return Region(()) if node.value == "empty" else None
-    if node.op == "set" and not node.args:
-        return Region(())
-    if node.op == "set" and len(node.args) == 1 and node.args[0].op == "inequality":
-        return _inequality(node.args[0])
+    if node.op == "set":
+        if not node.args:
+            return Region(())
+        single = len(node.args) == 1 and node.args[0].op in ("inequality", "list")
+        return region(node.args[0]) if single else None
     if node.op == "inequality":
         return _inequality(node)
     if node.op in ("union", "list"):
-        parts = [region(arg) for arg in node.args]
-        if any(part is None for part in parts):
-            return None
-        variables = {part.variable for part in parts if part is not None and part.variable}
-        if len(variables) > 1 or (node.op == "list" and not variables):
-            return None
-        pieces = tuple(piece for part in parts if part is not None for piece in part.pieces)
-        return Region(merged(pieces), "".join(variables))
-    if node.op == "minus":
-        return _without(node)
-    return None
+        return _several(node)
+    if node.op == "intersection":
+        one, two = map(region, node.args)
+        return None if one is None or two is None else _common(one, two)
+    return _without(node) if node.op == "minus" else None
+
+
+def _several(node: Node) -> Region | None:
+    """A union; of inequalities that are not joined by "or", what they have in common, if any."""
+    parts = [part for part in map(region, node.args) if part is not None]
+    if len(parts) < len(node.args):
+        return None
+    variables = {part.variable for part in parts if part.variable}
+    if len(variables) > 1 or (node.op == "list" and not variables):
+        return None
+    if node.op == "list" and node.value != "or":
+        common = parts[0]
+        for part in parts[1:]:
+            common = _common(common, part)
+        if common.pieces:
+            return common
+    pieces = tuple(piece for part in parts for piece in part.pieces)
+    return Region(merged(pieces), "".join(variables))
+
+
+def _common(one: Region, two: Region) -> Region:
+    """The intersection of two regions with constant ends."""
+    pieces = []
+    for a in one.pieces:
+        for b in two.pieces:
+            low, low_closed = _inner(a.low, a.low_closed, b.low, b.low_closed, 1)
+            high, high_closed = _inner(a.high, a.high_closed, b.high, b.high_closed, -1)
+            left, right = value(low), value(high)
+            if left is None or right is None or left > right + NEAR:
+                continue
+            if not same(low, high) or (low_closed and high_closed):
+                pieces.append(Piece(low, low_closed, high, high_closed))
+    return Region(tuple(pieces), one.variable or two.variable)
+
+
+def _inner(a: Node, a_closed: bool, b: Node, b_closed: bool, sign: int) -> tuple[Node, bool]:
+    """The end that lies further in: the greater of two low ends (sign 1), the lesser of high."""
+    if same(a, b):
+        return a, a_closed and b_closed
+    first = (value(a) or 0.0) * sign > (value(b) or 0.0) * sign
+    return (a, a_closed) if first else (b, b_closed)
 
 
 def _without(node: Node) -> Region | None:
     whole, removed = region(node.args[0]), node.args[1]
-    if whole is None or removed.op != "set":
+    if whole is None:
         return None
+    if removed.op != "set" or not removed.args or region(removed) is not None:
+        hole = region(removed)
+        return None if hole is None else _common(whole, _complement(hole))
     pieces = list(whole.pieces)
     for point in removed.args:
         pieces = [part for piece in pieces for part in _cut(piece, point)]
     return Region(merged(tuple(pieces)), whole.variable)
+
+
+def _complement(hole: Region) -> Region:
+    pieces, low, closed = [], MINUS_INFINITY, False
+    for piece in merged(hole.pieces):
+        pieces.append(Piece(low, closed, piece.low, not piece.low_closed))
+        low, closed = piece.high, not piece.high_closed
+    pieces.append(Piece(low, closed, INFINITY, False))
+    infinite = (float("inf"), float("-inf"))
+    kept = [
+        piece
+        for piece in pieces
+        if not (same(piece.low, piece.high) and value(piece.low) in infinite)
+    ]
+    return Region(tuple(kept))
 
 
 def _cut(piece: Piece, point: Node) -> list[Piece]:
@@ -83,30 +140,31 @@ def _cut(piece: Piece, point: Node) -> list[Piece]:
 
 
 def _inequality(node: Node) -> Region | None:
-    """x > 3, 1 < x <= 5, x != 2: solved for one variable."""
+    """x > 3, 1 < x <= 5, x != 2, |x - 1| < 3: solved for one variable."""
     sides, relations = list(node.args), list(node.value)
-    if relations == ["!="] and sides[0].op == "sym":
-        everything = Piece(MINUS_INFINITY, False, INFINITY, False)
-        return Region(tuple(_cut(everything, sides[1])), sides[0].value)
-    if any(relation not in FLIPPED for relation in relations):
-        return None
     if relations[0] in (">", ">="):
         sides.reverse()
-        relations = [FLIPPED[relation] for relation in reversed(relations)]
-    if any(relation not in ("<", "<=") for relation in relations):
-        return None
-    if len(sides) == 2:
-        if sides[0].op == "sym" and sides[0].value not in symbols(sides[1]):
-            piece = Piece(MINUS_INFINITY, False, sides[1], relations[0] == "<=")
-            return Region((piece,), sides[0].value)
-        if sides[1].op == "sym" and sides[1].value not in symbols(sides[0]):
-            piece = Piece(sides[0], relations[0] == "<=", INFINITY, False)
-            return Region((piece,), sides[1].value)
-        return None
-    if len(sides) == 3 and sides[1].op == "sym":
+        relations = [FLIPPED.get(relation, relation) for relation in reversed(relations)]
+    if len(sides) == 3 and sides[1].op == "sym" and set(relations) <= {"<", "<="}:
         piece = Piece(sides[0], relations[0] == "<=", sides[2], relations[1] == "<=")
         return Region((piece,), sides[1].value)
-    return None
+    if len(sides) == 2 and relations[0] in ("<", "<="):
+        for name, other in (sides, sides[::-1]):
+            if name.op == "sym" and name.value not in symbols(other):
+                closed = relations[0] == "<="
+                low, high = (MINUS_INFINITY, other) if name is sides[0] else (other, INFINITY)
+                piece = Piece(low, closed and low is other, high, closed and high is other)
+                return Region((piece,), name.value)
+    found: Region | None = None
+    for left, relation, right in zip(sides, relations, sides[1:], strict=False):
+        solved = solve(left, relation, right)
+        if solved is None:
+            return None
+        part = Region(tuple(Piece(*bounds) for bounds in solved[1]), solved[0])
+        if found is not None and found.variable != part.variable:
+            return None
+        found = part if found is None else _common(found, part)
+    return found
 
 
 def merged(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:

@@ -39,7 +39,8 @@ def resolve(node: Node) -> Node:
         return Node("quantity", (inner,), extra)
     if op in ("list", "set"):
         return _collection(op, [resolve(arg) for arg in args], extra)
-    if op in ("tuple", "interval", "matrix", "row", "union", "minus", "ratio", "clock", "mod"):
+    if op in ("tuple", "interval", "matrix", "row", "union", "minus", "intersection",
+              "ratio", "clock", "mod", "cases", "case"):  # fmt: skip
         if op == "matrix" and sum(len(row.args) for row in args) > MAX_ITEMS:
             raise TooHard("too many elements")
         return Node(op, tuple(resolve(arg) for arg in args), extra)

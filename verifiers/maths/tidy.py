@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from verifiers.maths.units import TABLE
+
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
 SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 VULGAR = {
@@ -35,6 +37,23 @@ WRAPPERS = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf|tt|cal|normal)|mbox|hbox|fbox"
     r"|operatorname\*?|bm|boldsymbol|emph|underline|ensuremath|boxed)\s*\{([^{}]*)\}"
 )
+UPRIGHT = re.compile(r"\\(?:text|math)(?:rm|normal)?\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+LETTER_UNITS = {
+    "m": "meters", "g": "grams", "s": "seconds", "h": "hours", "L": "liters", "l": "liters",
+    "N": "newtons", "J": "joules", "W": "watts", "V": "volts", "K": "kelvin", "A": "amperes",
+}  # fmt: skip
+UNIT_WORDS = re.compile(
+    rf"(?:[\s\\,.·*/^{{}}\-\d]|(?<![A-Za-z])(?:{'|'.join(map(re.escape, TABLE))}|per)(?![A-Za-z]))+"
+)
+CONDITION = re.compile(r"(?<![A-Za-z\\])(?:if|when|for|where)(?![A-Za-z])", re.I)
+OTHERWISE = re.compile(r"(?<![A-Za-z\\])(?:otherwise|else)(?![A-Za-z])", re.I)
+CHOOSE = re.compile(r"\{([^{}]*)\\choose(?![A-Za-z])([^{}]*)\}")
+BASES = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16,
+}  # fmt: skip
+BASE_WORD = re.compile(rf"_\s*\{{?\s*(?:base\s*)?({'|'.join(BASES)}|\d+)\s*\}}?", re.I)
+IN_BASE = re.compile(rf"(?<=\w)\s*[,(]?\s*(?:in )?base[ -]({'|'.join(BASES)}|\d+)\)?\s*\.?$", re.I)
 SYNONYMS = (
     (re.compile(r"\\\$"), "¤"),
     (re.compile(r"\\[()\[\]](?![0-9.]*(?:pt|em|ex)\])"), " "),
@@ -114,7 +133,8 @@ def tidy(text: str) -> str:
     if "&" in text or r"\begin" in text:
         text = ALIGNED.sub(" = ", ENVIRONMENT.sub(" ", text))
     if "\\" in text or "~" in text or ".." in text or "°" in text or "{" in text:
-        text = OVER.sub(r"\\frac{\1}{\2}", text)
+        text = CHOOSE.sub(r"\\binom{\1}{\2}", OVER.sub(r"\\frac{\1}{\2}", text))
+        text = UPRIGHT.sub(_upright, text)
         for pattern, replacement in SYNONYMS:
             text = pattern.sub(replacement, text)
         for _ in range(4):
@@ -133,9 +153,31 @@ def tidy(text: str) -> str:
         if text.startswith("**") and text.rstrip(" .").endswith("**")
         else text
     )
+    if "base" in text or "_" in text:
+        text = IN_BASE.sub(_base, BASE_WORD.sub(_base, text))
+    if r"\begin{cases}" in text:
+        text = OTHERWISE.sub(r" & \\top ", CONDITION.sub(" & ", text))
     if " " in text:
         text = SPACED_THOUSANDS.sub(lambda m: m[0].replace(" ", ""), text)
     return strip(text)
+
+
+def _upright(match: re.Match[str]) -> str:
+    """Upright letters that are units by their full names, so that no variable is read in them."""
+    inside = match[1]
+    before = match.string[max(0, match.start() - 12) : match.start()].rstrip(" ~\\,;:!")
+    if before[-1:] not in set("0123456789})") or not UNIT_WORDS.fullmatch(inside):
+        return match[0]
+    return " " + re.sub(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])", _unit_name, inside) + " "
+
+
+def _unit_name(match: re.Match[str]) -> str:
+    return LETTER_UNITS.get(match[0], match[0])
+
+
+def _base(match: re.Match[str]) -> str:
+    name = match[1].lower()
+    return f"_{{{BASES.get(name, name)}}}"
 
 
 def _dollars(text: str) -> str:
@@ -150,6 +192,6 @@ def _dollars(text: str) -> str:
 def strip(text: str) -> str:
     """Without blanks and closing punctuation around."""
     text = text.strip().strip("`").lstrip("#→: ").strip()
-    while text and text[-1] in ".;,:?\\":
+    while text and text[-1] in ".;,:\\":
         text = text[:-1].rstrip()
     return text

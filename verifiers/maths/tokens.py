@@ -17,10 +17,10 @@ REST = (
 )
 DECIMAL = r"\d+\.(?=\s*\\overline)|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|\.\d+"
 TOKEN = re.compile(rf"(?P<num>{DECIMAL}){REST}")
-GROUPED = re.compile(rf"(?P<num>\d{{1,3}}(?:,\d{{3}})+(?!\d)(?:\.\d+)?|{DECIMAL}){REST}")
+GROUPED = re.compile(rf"(?P<num>[1-9]\d{{0,2}}(?:,\d{{3}})+(?!\d)(?:\.\d+)?|{DECIMAL}){REST}")
 BRACKET = re.compile(r"[(\[]|\\\{")
 MATRIX = re.compile(
-    r"\\(begin|end)\s*\{\s*(?:[pbB]|small)?(?:matrix|array)\s*\}(?:\s*\{[lcr| ]*\})?"
+    r"\\(begin|end)\s*\{\s*([pbBvV]|small|d|r)?(matrix|array|cases)\s*\}(?:\s*\{[lcr| ]*\})?"
 )
 
 
@@ -45,7 +45,8 @@ def tokenize(text: str, thousands: bool | None = None) -> list[Token]:
         raise TooHard("the answer is too long")
     if thousands is None:
         thousands = ", " in text or not BRACKET.search(text)
-    text = MATRIX.sub(lambda m: rf" \{m[1]}matrix ", text)
+    if "\\begin" in text:
+        text = MATRIX.sub(_environment, text)
     tokens: list[Token] = []
     last = 0
     for match in (GROUPED if thousands else TOKEN).finditer(text):
@@ -60,3 +61,10 @@ def tokenize(text: str, thousands: bool | None = None) -> list[Token]:
         if len(tokens) > MAX_TOKENS:
             raise TooHard("the answer has too many parts")
     return [*tokens, END]
+
+
+def _environment(match: re.Match[str]) -> str:
+    """One token for where a matrix or cases begin or end; bars around one are a determinant."""
+    kind = "cases" if match[3] == "cases" else "matrix"
+    bars = r"\det " if match[1] == "begin" and match[2] == "v" else ""
+    return rf" {bars}\{match[1]}{kind} "

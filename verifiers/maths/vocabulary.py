@@ -26,9 +26,10 @@ GREEK = _words(
 )
 BIG = _words("int iint iiint oint sum prod lim bigcup bigcap")
 CLOSING = {"(": ")", "[": "]", r"\{": r"\}", r"\langle": r"\rangle", "{": "}"}
+JOINS = {r"\cup": "union", "U": "union", r"\cap": "intersection", r"\setminus": "minus"}
 SETS = {r"\R": "R", r"\Z": "Z", r"\N": "N", r"\Q": "Q", r"\C": "C", r"\emptyset": "empty"}
 ATOMS = (
-    _words("frac binom dbinom tbinom lfloor lceil vec hat bar { langle beginmatrix")
+    _words("frac binom dbinom tbinom lfloor lceil vec hat bar det { langle beginmatrix begincases")
     | BIG
     | FUNCTIONS
     | GREEK
@@ -54,7 +55,7 @@ FIGURES = _words(r"\angle \triangle \overline \measuredangle \widehat")
 EXPRESSIONS = _words("num sym const add mul div neg pow root fact pct based call big")
 VALUES = EXPRESSIONS | {"quantity"}
 SIGNED = EXPRESSIONS | {"pm", "mp"}
-REGIONS = _words("interval tuple set all union minus")
+REGIONS = _words("interval tuple set all union minus intersection")
 STRUCTURES = _words("tuple interval set all matrix")
 COMPOUND = _words("tuple interval set list matrix quantity union all words raw")
 WORDY = _words("words raw")

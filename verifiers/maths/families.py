@@ -1,0 +1,60 @@
+"""Solutions that repeat: pi/4 + 2k pi for every whole k is the same family with n for k."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from verifiers.maths.node import Node, number, symbols, walk
+from verifiers.maths.numeric import fold, same, value
+from verifiers.maths.operators import constant
+
+PARAMETERS = frozenset("klmnjNK")
+ZERO = number(0)
+
+
+def parameter(node: Node) -> str | None:
+    """The letter for any whole number in an expression with a period; None where it has none."""
+    names = symbols(node)
+    if len(names) != 1 or not names <= PARAMETERS:
+        return None
+    periodic = any(part == Node("const", (), "pi") or part.value == 360 for part in walk(node))
+    return next(iter(names)) if periodic else None
+
+
+def equal(one: Node, two: Node, names: tuple[str, str]) -> bool:
+    """Whether two expressions, linear in the letters `names`, run through the same values."""
+    first, second = _linear(one, names[0]), _linear(two, names[1])
+    if first is None or second is None:
+        return False
+    (start, step), (other, pace) = first, second
+    if same(step, ZERO) or not (same(step, pace) or same(step, Node("neg", (pace,)))):
+        return False
+    apart = Node("div", (Node("add", (start, Node("neg", (other,)))), step))
+    return _whole(apart)
+
+
+def _linear(node: Node, name: str) -> tuple[Node, Node] | None:
+    """Offset and period of an expression that is linear in `name`."""
+    values = [_at(node, name, k) for k in range(4)]
+    step = Node("add", (values[1], Node("neg", (values[0],))))
+    for k in (2, 3):
+        line = Node("add", (values[0], Node("mul", (number(k), step))))
+        if not same(line, values[k]):
+            return None
+    return values[0], step
+
+
+def _at(node: Node, name: str, whole: int) -> Node:
+    if node.op == "sym" and node.value == name:
+        return number(whole)
+    return Node(node.op, tuple(_at(arg, name, whole) for arg in node.args), node.value)
+
+
+def _whole(node: Node) -> bool:
+    """Whether a constant expression is a whole number."""
+    near = value(fold(node))
+    if near is None or abs(near) > 1e6:
+        return False
+    known = constant(node)
+    whole = Fraction(round(near))
+    return known == whole if known is not None else same(node, number(whole))
