@@ -55,7 +55,7 @@ class _Gold(NamedTuple):
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "1"
+    version = "2"
     trust = "pure"
     gold_type = "text"
     examples = (

@@ -150,16 +150,11 @@ def bare(text: str) -> str:
     return text.strip("*_ ").strip()
 
 
-<<<<<<< HEAD
-def assertion(text: str, reads: Reads) -> tuple[str, str] | None:
-    """The last asserting sentence of `text` and the result that it states; None without one."""
-=======
-def assertion(text: str, reads: Reads, question: str = "") -> str | None:
-    """The result that the last asserting sentence of `text` states; None where there is none.
+def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | None:
+    """The last asserting sentence of `text` and the result that it states; None without one.
 
     Where that sentence speaks of several things, the one that `question` asks for counts.
     """
->>>>>>> f5fc7f4 (Maths: answers in words, dates, families, solved inequalities, determinants and finite sums; hedges are no answers)
     sentences = [s.strip() for s in SENTENCE.split(ANNOTATION.sub("", text[-LAST:]) + " ")]
     sentences = [s for s in sentences if s]
     maths = any(MATHS.search(s) for s in sentences)
@@ -168,12 +163,8 @@ def assertion(text: str, reads: Reads, question: str = "") -> str | None:
             continue
         if maths and not MATHS.search(sentence) and not CUE.search(sentence):
             continue
-<<<<<<< HEAD
-        told = result(sentence, reads)
+        told = result(_asked(sentence, question), reads)
         return (sentence, told) if told else None
-=======
-        return result(_asked(sentence, question), reads)
->>>>>>> f5fc7f4 (Maths: answers in words, dates, families, solved inequalities, determinants and finite sums; hedges are no answers)
     return None
 
 
