@@ -96,22 +96,41 @@ def plan(recipe: str, *, run_dir: RunDir = None, set: Set = [], json: Json = Fal
 def verify(
     input: Path,
     *,
-    output: Path,
+    output: Path | None = None,
     verifier: str = "math",
     workers: int | None = None,
+    explain: Annotated[bool, Parameter(negative=())] = False,
+    json: Json = False,
 ) -> None:
-    """Judge the completions of a file, with today's verifiers.
+    """Judge the completions of a file, or of a run again, with today's verifiers.
 
     Args:
-        input: JSONL of {"id", "answer", "completion"[, "prompt", "verifier"]}.
-        output: JSONL of verdicts, in the same order.
+        input: JSONL of {"id", "answer", "completion"[, "prompt", "verifier"]}, or a run folder: its
+            stored chains are judged again, nobody is asked, and what changed is shown.
+        output: JSONL of verdicts, in the same order; may be left out for a run, and with --explain.
         verifier: For rows that name none.
         workers: Worker processes; the CPUs that may be used where absent.
+        explain: Print for each row what was found, where, how it was compared, and why.
     """
-    from pipelines.verify import verify_file
+    from pipelines.rejudge import judge_run
+    from pipelines.verify import beside, check_workers, verify_file
+    from verifiers.explain import block
 
-    counts = verify_file(input, output, verifier, workers)
-    print(", ".join(f"{status} {count}" for status, count in counts.items()), file=sys.stderr)
+    def show(name: Any, verdict: Any, text: str) -> None:
+        print(block(str(name), verdict, text))
+
+    if not input.is_dir():
+        if output is None and not explain:
+            raise UsageError("--output is missing: the file to write the verdicts to")
+        counts = verify_file(input, output, verifier, workers, show if explain else None)
+        if json:
+            print(_json(counts))
+        print(", ".join(f"{status} {count}" for status, count in counts.items()), file=sys.stderr)
+        return
+    check_workers(workers)
+    with beside(output) as stream:
+        changes = judge_run(input, stream, workers, show if explain else None)
+    print(_json(changes.rows()) if json else changes.text())
 
 
 @app.command

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from pipelines.trace import History
+from verifiers.explain import excerpt, why
+from verifiers.records import Verdict
 
 UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 GOLD = {
@@ -103,16 +105,16 @@ def _completion(completion: History, indent: int) -> Iterator[Line]:
         f"{completion['index']}, finished: {completion['finish_reason']}",
         "",
     )
-    yield from _verdict(completion["verdict"], indent + 1, "verdict")
+    yield from _verdict(completion["verdict"], indent + 1, "verdict", completion["text"])
     for other in completion["other_verdicts"]:
-        yield from _verdict(other, indent + 1, "another")
+        yield from _verdict(other, indent + 1, "another", completion["text"])
     if completion["reasoning"]:
         yield indent + 1, "reasoning", "", ""
         yield from _block(indent + 2, completion["reasoning"])
     yield from _block(indent + 1, completion["text"])
 
 
-def _verdict(verdict: History | None, indent: int, label: str) -> Iterator[Line]:
+def _verdict(verdict: History | None, indent: int, label: str, text: str) -> Iterator[Line]:
     if verdict is None:
         yield indent, label, "none: it was never judged", ""
         return
@@ -120,6 +122,9 @@ def _verdict(verdict: History | None, indent: int, label: str) -> Iterator[Line]
     if verdict["extracted"] is not None:
         parts.append(f"found {_short(verdict['extracted'])}")
     yield indent, label, ", ".join(parts), STYLES[verdict["status"]]
+    if where := excerpt(text, verdict["span"]):
+        yield indent, "where", where, ""
+    yield indent, "why", why(Verdict(**verdict)), ""
     by = f"{verdict['verifier']} {verdict['version']}".strip()
     facts = [verdict["method"] and f"method {verdict['method']}", verdict["detail"]]
     facts += [f"{verdict['seconds']:.4f} s", f"isolation {verdict['isolation']}"]

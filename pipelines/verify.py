@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import ValidationError
 
@@ -20,37 +21,68 @@ from verifiers.records import Problem, Verdict
 
 IN_FLIGHT = 4096
 COLUMNS = ("answer", "completion")
+Explain = Callable[[Any, Verdict, str], None]
 
 
-def verify_file(source: Path, output: Path, verifier: str, workers: int | None) -> dict[str, int]:
+def verify_file(
+    source: Path,
+    output: Path | None,
+    verifier: str,
+    workers: int | None,
+    explain: Explain | None = None,
+) -> dict[str, int]:
     """Write a verdict for each row of `source`, in order; how many there were of each status.
 
-    Raises UsageError where the file is missing, the output cannot be written, `workers` is below
-    1, the verifier is unknown, or a column is absent from every row; nothing is written then. One
-    bad row is `undecided/bad_row`.
+    `explain` is told the id, verdict and completion of each row. Raises UsageError where the file
+    is missing, the output cannot be written, `workers` is below 1, the verifier is unknown, or a
+    column is absent from every row; nothing is written then. One bad row is `undecided/bad_row`.
     """
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers must be at least 1, not {workers}")
+    check_workers(workers)
     if not source.is_file():
         raise UsageError(f"no such file: {source}")
+    with beside(output) as stream:
+        return asyncio.run(_verify(source, stream, verifier, workers, explain))
+
+
+def check_workers(workers: int | None) -> None:
+    """Raise UsageError where there are too few."""
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers must be at least 1, not {workers}")
+
+
+@contextmanager
+def beside(output: Path | None) -> Iterator[TextIO | None]:
+    """A file that becomes `output` once all is written; None where there is to be none.
+
+    Raises UsageError where it cannot be written.
+    """
+    if output is None:
+        yield None
+        return
     if not output.parent.is_dir():
         raise UsageError(f"no such folder: {output.parent}")
-    beside = output.with_name(f".{output.name}.tmp")
+    temporary = output.with_name(f".{output.name}.tmp")
     try:
         if output.exists() and not output.is_file():
             raise UsageError(f"{output} is not a file")
-        beside.touch()
+        stream = temporary.open("w", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from error
     try:
-        counts = asyncio.run(_verify(source, beside, verifier, workers))
-        beside.rename(output)
+        with stream:
+            yield stream
+        temporary.rename(output)
     finally:
-        beside.unlink(missing_ok=True)
-    return counts
+        temporary.unlink(missing_ok=True)
 
 
-async def _verify(source: Path, output: Path, verifier: str, workers: int | None) -> dict[str, int]:
+async def _verify(
+    source: Path,
+    stream: TextIO | None,
+    verifier: str,
+    workers: int | None,
+    explain: Explain | None,
+) -> dict[str, int]:
     counts: Counter[str] = Counter(correct=0, wrong=0, undecided=0)
     present: Counter[str] = Counter()
     progress = Progress()
@@ -60,23 +92,27 @@ async def _verify(source: Path, output: Path, verifier: str, workers: int | None
             pool.require([verifier])
         except VerifierError as error:
             raise UsageError(str(error)) from error
-        waiting: deque[tuple[Any, asyncio.Future[Verdict]]] = deque()
-        with output.open("w", encoding="utf-8") as stream:
+        waiting: deque[tuple[Any, str, asyncio.Future[Verdict]]] = deque()
 
-            async def settle() -> None:
-                name, future = waiting.popleft()
-                verdict = await future
-                counts[verdict.status] += 1
+        async def settle() -> None:
+            name, text, future = waiting.popleft()
+            verdict = await future
+            counts[verdict.status] += 1
+            if stream:
                 stream.write(_line(name, verdict))
-                progress.update(f"{sum(counts.values()):,} rows")
+            if explain:
+                explain(name, verdict, text)
+            progress.update(f"{sum(counts.values()):,} rows")
 
-            for row in _rows(source):
-                present.update(column for column in COLUMNS if row.get(column) is not None)
-                waiting.append((row.get("id"), asyncio.ensure_future(_judge(pool, row, verifier))))
-                if len(waiting) >= IN_FLIGHT:
-                    await settle()
-            while waiting:
+        for row in _rows(source):
+            present.update(column for column in COLUMNS if row.get(column) is not None)
+            judging = asyncio.ensure_future(_judge(pool, row, verifier))
+            text = str(row.get("completion", "")) if explain else ""
+            waiting.append((row.get("id"), text, judging))
+            if len(waiting) >= IN_FLIGHT:
                 await settle()
+        while waiting:
+            await settle()
     absent = [column for column in COLUMNS if not present[column]]
     if absent:
         raise UsageError(f"{source}: no row has {' or '.join(map(repr, absent))}")

@@ -97,3 +97,36 @@ def test_workers_below_one_are_refused(source, workers, capsys):
     assert caught.value.code == 2
     assert capsys.readouterr().err == f"distill: --workers must be at least 1, not {workers}\n"
     assert not output.exists()
+
+
+def test_explain_says_what_was_found_and_where(tmp_path, capsys):
+    source = tmp_path / "in.jsonl"
+    lines = [row(completion="So \\boxed{4}."), row(completion="\x1b[2J"), row(completion=None)]
+    source.write_text("\n".join(lines))
+    with pytest.raises(SystemExit) as caught:
+        main(["verify", str(source), "--explain", "--workers", "1"])
+    assert not caught.value.code
+    said = capsys.readouterr()
+    blocks = said.out.split("\n7  ")
+    assert len(blocks) == 3
+    assert blocks[0].startswith("7  correct  (score 1, math ")
+    assert "where   So \\boxed{>>>4<<<}." in blocks[0]
+    assert "why     the last box equals the ground truth 4" in blocks[0]
+    assert "\x1b" not in said.out
+    assert "bad_row" in blocks[2]
+    assert said.err.endswith("correct 1, wrong 1, undecided 1\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_a_file_needs_an_output(tmp_path, capsys):
+    (tmp_path / "in.jsonl").write_text(GOOD)
+    with pytest.raises(SystemExit) as caught:
+        main(["verify", str(tmp_path / "in.jsonl")])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("distill: --output is missing")
+
+
+def test_the_output_holds_span_and_why(tmp_path):
+    (found,) = verdicts(tmp_path, [row()])
+    assert found["span"] == [0, 1]
+    assert found["why"] == "the whole text is '4', blanks folded"
