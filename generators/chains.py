@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import chain
 
 from generators.config import ChainsConfig, Sampling
-from generators.store import Store, Stored
+from generators.store import Store
+from generators.stored import Stored
 from generators.teachers.written import WrittenSampler, answers
 from verifiers.pool import Backlog, VerdictPool
 from verifiers.records import Completion, Group, Problem, Verdict, content_id

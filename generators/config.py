@@ -20,6 +20,13 @@ class Sampling(Section):
     max_tokens: int = Field(1024, gt=0, description="Longest completion in tokens.")
     top_p: float | None = Field(None, gt=0, le=1, description="Nucleus sampling.")
     top_k: int | None = Field(None, ge=0, description="Sample among the k likeliest tokens.")
+    logprobs: int | None = Field(
+        None, ge=0, le=20, description="openai: keep the log-probs of the tokens, and of so many "
+        "likeliest ones at each place."
+    )  # fmt: skip
+    json_schema: dict[str, Any] | None = Field(
+        None, description="openai: answers are JSON of this schema."
+    )
 
     def chosen(self) -> dict[str, Any]:
         """The values that are set."""
@@ -41,9 +48,31 @@ class TeacherConfig(Section):
     identity: str | None = Field(None, description="What tells this endpoint from others.")
     sampling: Sampling = Field(default_factory=Sampling, description="Default sampling.")
     batch: int = Field(256, gt=0, description="local: requests decoded together.")
-    base_url: str | None = Field(None, description="openai: the endpoint, up to and with /v1.")
+    base_url: str | list[str] | None = Field(
+        None, description="openai: the endpoint, up to and with /v1, or several that serve the "
+        "same model."
+    )  # fmt: skip
+    api: Literal["chat", "completions"] = Field("chat", description="openai: which of its calls.")
     api_key_env: str = Field("OPENAI_API_KEY", description="openai: variable that holds the key.")
-    max_in_flight: int = Field(32, gt=0, description="openai: requests at a time.")
+    api_key_file: str | None = Field(
+        None, description="openai: file that holds the key, alone or as NAME=key."
+    )
+    max_in_flight: int | None = Field(
+        None, gt=0, description="openai: requests at a time for each endpoint, to begin with and "
+        "at most; absent, as many as it goes along with."
+    )  # fmt: skip
+    timeout: float | None = Field(
+        None, gt=0, description="openai: seconds that an answer may take; 900 where absent. What "
+        "takes much longer than the answers so far is asked a second time before."
+    )  # fmt: skip
+    n: int = Field(1, gt=0, description="openai: samples of a question asked in one request.")
+    stream: bool = Field(
+        False, description="openai: read answers as they are written; one that breaks off goes on "
+        "from there where the server can."
+    )  # fmt: skip
+    may_change: bool = Field(
+        False, description="openai: go on where another model than before answers."
+    )
     path: str | None = Field(None, description="recorded: a JSONL or Parquet file.")
     prompt: str | None = Field(None, description="recorded: column of the prompt.")
     completions: list[str] | None = Field(

@@ -11,31 +11,40 @@ import asyncio
 import hashlib
 import json
 import sqlite3
-import time
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from generators.ledger import Spent
 from verifiers.records import Completion, Verdict, completion_id
-from verifiers.sampler import Request, Sampler
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS completions (
     request_key TEXT PRIMARY KEY, body TEXT NOT NULL, checksum TEXT NOT NULL,
     teacher TEXT NOT NULL, finish_reason TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost REAL
-) WITHOUT ROWID;
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost REAL,
+    seconds REAL NOT NULL DEFAULT 0
+);
 CREATE TABLE IF NOT EXISTS verdicts (
     completion_id TEXT NOT NULL, judge TEXT NOT NULL, body TEXT NOT NULL, checksum TEXT NOT NULL,
     PRIMARY KEY (completion_id, judge)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spent (
+    request_key TEXT NOT NULL, teacher TEXT NOT NULL, reason TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost REAL,
+    seconds REAL NOT NULL, raw TEXT NOT NULL, counted INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS served (teacher TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TRIGGER IF NOT EXISTS paid_again BEFORE INSERT ON completions
+WHEN EXISTS (SELECT 1 FROM completions WHERE request_key = NEW.request_key)
+BEGIN
+    INSERT INTO spent SELECT request_key, teacher, 'made again', prompt_tokens, completion_tokens,
+        cost, seconds, body, 1 FROM completions WHERE request_key = NEW.request_key;
+END;
 """
 COLUMNS = "request_key, body, checksum"
+PAID = "teacher, prompt_tokens, completion_tokens, cost"
 LOOK_UP = 500
-COMMIT_PAUSE = 0.001
-COMMIT_AFTER = 0.02
-COMMIT_MOST = 256
 
 
 class Store:
@@ -46,15 +55,20 @@ class Store:
 
     def __init__(self, path: Path, readonly: bool = False):
         self.damaged: set[str] = set()
+        self._judged = True
         if readonly:
             in_use = path.with_name(f"{path.name}-wal").exists()
             uri = f"{path.resolve().as_uri()}?{'mode=ro' if in_use else 'immutable=1'}"
             self._db = sqlite3.connect(uri, uri=True, isolation_level=None)
             return
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(SCHEMA)
+        columns = [row[1] for row in self._db.execute("PRAGMA table_info(completions)")]
+        if "seconds" not in columns:
+            self._db.execute("ALTER TABLE completions ADD COLUMN seconds REAL NOT NULL DEFAULT 0")
+        self._judged = self._db.execute("SELECT 1 FROM verdicts LIMIT 1").fetchone() is not None
 
     def close(self) -> None:
         """Close the file."""
@@ -66,8 +80,22 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def put(self, completions: Sequence[Completion]) -> None:
-        """Store completions, all of them or none."""
+    def put(self, completions: Sequence[Completion], spent: Sequence[Spent] = ()) -> None:
+        """Store completions and what was spent beside them, all of it or none."""
+        with self._transaction():
+            self._insert(completions, spent)
+
+    async def keep(self, completions: Sequence[Completion], spent: Sequence[Spent] = ()) -> None:
+        """`put` that does not hold up the event loop while the disk is slow."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._insert(completions, spent)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        await asyncio.shield(asyncio.to_thread(self._db.commit))
+
+    def _insert(self, completions: Sequence[Completion], spent: Sequence[Spent]) -> None:
         rows = []
         for completion in completions:
             body = completion.model_dump_json(exclude_defaults=True)
@@ -75,12 +103,15 @@ class Store:
             rows.append((
                 completion.request_key, body, _checksum(body),
                 completion.teacher.get("identity", ""), completion.finish_reason,
-                usage.prompt_tokens, usage.completion_tokens, usage.cost,
+                usage.prompt_tokens, usage.completion_tokens, usage.cost, completion.seconds,
             ))  # fmt: skip
-        with self._transaction():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
-            )
+        marks = ",".join("?" * 9)
+        self._db.executemany(f"INSERT OR REPLACE INTO completions VALUES ({marks})", rows)
+        if spent:
+            self._db.executemany(f"INSERT INTO spent VALUES ({marks})", spent)
+        if self.damaged:
+            again = [(c.id,) for c in completions if c.request_key in self.damaged]
+            self._db.executemany("DELETE FROM verdicts WHERE completion_id = ?", again)
 
     def get(self, keys: Sequence[str]) -> dict[str, Completion]:
         """The stored completions among `keys`."""
@@ -101,9 +132,12 @@ class Store:
             rows.append((completion, judge, body, _checksum(body)))
         with self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", rows)
+        self._judged = True
 
     def verdict(self, completion: str, judge: str) -> Verdict | None:
         """What `judge` said of a completion."""
+        if not self._judged:
+            return None
         row = self._db.execute(
             "SELECT body, checksum FROM verdicts WHERE completion_id = ? AND judge = ?",
             (completion, judge),
@@ -135,12 +169,28 @@ class Store:
                         return answer
         return None
 
+    def served(self, teacher: str) -> dict[str, str]:
+        """Who a teacher's endpoint said it is."""
+        row = self._db.execute("SELECT body FROM served WHERE teacher = ?", (teacher,)).fetchone()
+        return dict(json.loads(row[0])) if row else {}
+
+    def put_served(self, teacher: str, served: dict[str, str]) -> None:
+        """Note who a teacher's endpoint says it is."""
+        with self._transaction():
+            body = json.dumps(served)
+            self._db.execute("INSERT OR REPLACE INTO served VALUES (?, ?)", (teacher, body))
+
     def ledger(self) -> list[dict[str, object]]:
-        """What was paid, a row for each teacher."""
-        names = ("teacher", "completions", "prompt_tokens", "completion_tokens", "cost")
+        """What was paid, a row for each teacher; `unusable` are paid answers without a completion,
+        `uncounted` those of them whose cost the server did not say."""
+        names = ("teacher", "completions", "unusable", "uncounted", "prompt_tokens",
+                 "completion_tokens", "cost", "seconds")  # fmt: skip
         rows = self._db.execute(
-            "SELECT teacher, count(*), sum(prompt_tokens), sum(completion_tokens), sum(cost) "
-            "FROM completions GROUP BY teacher ORDER BY teacher"
+            "SELECT teacher, sum(kept), sum(1 - kept), sum(1 - counted), sum(prompt_tokens), "
+            "sum(completion_tokens), sum(cost), sum(seconds) FROM ("
+            f"SELECT 1 AS kept, 1 AS counted, seconds, {PAID} FROM completions UNION ALL "
+            f"SELECT 0 AS kept, counted, seconds, {PAID} FROM spent) "
+            "GROUP BY teacher ORDER BY teacher"
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -150,114 +200,19 @@ class Store:
             self.damaged.add(name)
         return intact
 
-    def _transaction(self) -> sqlite3.Connection:
-        self._db.execute("BEGIN IMMEDIATE")
-        return self._db
-
-
-class Stored:
-    """A sampler that asks another one only for what the store does not hold yet."""
-
-    def __init__(self, sampler: Sampler, store: Store):
-        self.sampler = sampler
-        self.store = store
-        self.identity = sampler.identity
-        self.batch = sampler.batch
-        self.asked = 0
-
-    async def sample(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
-        """Stored completions as they are, missing ones from the sampler, stored first."""
-        waiting = iter(requests)
-        while chunk := list(islice(waiting, LOOK_UP)):
-            known = self._known(chunk)
-            if len(known) < len(chunk):
-                break
-            for completion in known.values():
-                yield completion
-        else:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing; part of the one that is under way where there is one."""
+        if self._db.in_transaction:
+            yield
             return
-        ready: deque[Completion] = deque()
-        twins: dict[str, list[Request]] = {}
-        missing = self._missing(chain(chunk, waiting), ready, twins)
-        async for fresh in self._together(self.sampler.sample(missing)):
-            ready.extend(self._keep(fresh, twins))
-            while ready:
-                yield ready.popleft()
-        while ready:
-            yield ready.popleft()
-
-    async def _together(
-        self, completions: AsyncIterator[Completion]
-    ) -> AsyncIterator[list[Completion]]:
-        """What is stored in one transaction: whole batches, or what comes within a moment."""
-        served = self.batch == 1
-        fresh: list[Completion] = []
-        due = 0.0
-        coming = asyncio.ensure_future(anext(completions, None))
+        self._db.execute("BEGIN IMMEDIATE")
         try:
-            while True:
-                await asyncio.wait([coming], timeout=COMMIT_PAUSE if served and fresh else None)
-                paused = not coming.done()
-                if coming.done():
-                    try:
-                        completion = coming.result()
-                    except Exception:
-                        if served and fresh:
-                            yield fresh
-                        raise
-                    if completion is None:
-                        break
-                    due = due if fresh else time.monotonic() + COMMIT_AFTER
-                    fresh.append(completion)
-                    coming = asyncio.ensure_future(anext(completions, None))
-                full = len(fresh) >= (COMMIT_MOST if served else self.batch)
-                if full or (served and (paused or time.monotonic() >= due)):
-                    yield fresh
-                    fresh = []
-        finally:
-            coming.cancel()
-        if fresh:
-            yield fresh
-
-    def _known(self, chunk: Sequence[Request]) -> dict[tuple[str, str], Completion]:
-        keys = [request.key(self.identity) for request in chunk]
-        stored = self.store.get(keys)
-        return {
-            (request.problem_id, key): stored[key].answering(request.problem_id)
-            for request, key in zip(chunk, keys, strict=True)
-            if key in stored
-        }
-
-    def _missing(
-        self, requests: Iterator[Request], ready: deque[Completion], twins: dict[str, list[Request]]
-    ) -> Iterator[Request]:
-        """Requests to be asked; stored ones go to `ready`, equal ones in flight to `twins`."""
-        while chunk := list(islice(requests, LOOK_UP)):
-            known = self._known(chunk)
-            for request in chunk:
-                key = request.key(self.identity)
-                if (request.problem_id, key) in known:
-                    ready.append(known[request.problem_id, key])
-                elif key in twins:
-                    twins[key].append(request)
-                elif done := self.store.get([key]):
-                    ready.append(done[key].answering(request.problem_id))
-                else:
-                    twins[key] = []
-                    self.asked += 1
-                    yield request
-
-    def _keep(
-        self, fresh: Sequence[Completion], twins: dict[str, list[Request]]
-    ) -> Iterator[Completion]:
-        """Store completions and hand them to all who asked the same."""
-        paid = [c for c in fresh if c.finish_reason != "error"]
-        if paid:
-            self.store.put(paid)
-        for completion in fresh:
-            yield completion
-            for request in twins.pop(completion.request_key, []):
-                yield completion.answering(request.problem_id)
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
 
 def _chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:

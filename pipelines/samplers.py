@@ -20,11 +20,17 @@ def teacher(config: TeacherConfig) -> Sampler:
 
         return OpenAISampler(
             str(config.model),
-            base_url=str(config.base_url),
+            base_url=config.base_url or "",
             revision=config.revision or "",
             identity=config.identity or "",
+            api=config.api,
             api_key_env=config.api_key_env,
+            api_key_file=config.api_key_file,
             max_in_flight=config.max_in_flight,
+            n=config.n,
+            stream=config.stream,
+            timeout=config.timeout,
+            may_change=config.may_change,
         )
     if config.backend == "recorded":
         from generators.teachers.recorded import RecordedSampler

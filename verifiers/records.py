@@ -92,7 +92,11 @@ class Usage(Record):
 
 
 class Completion(Record):
-    """One sampled answer to one problem, right or wrong, as the sampler returned it."""
+    """One sampled answer to one problem, right or wrong, as the sampler returned it.
+
+    `top_logprobs` are the likeliest tokens at each place with their log-probs. `seconds` is the
+    time that the answer took; the store keeps it, the data does not.
+    """
 
     id: str = ""
     problem_id: str
@@ -103,9 +107,11 @@ class Completion(Record):
     usage: Usage = Field(default_factory=Usage)
     token_ids: list[int] | None = None
     logprobs: list[float] | None = None
+    top_logprobs: list[dict[str, float]] | None = None
     teacher: dict[str, str] = Field(default_factory=dict)
     sampling: dict[str, Any] = Field(default_factory=dict)
     request_key: str
+    seconds: float = Field(default=0.0, exclude=True)
 
     @model_validator(mode="after")
     def _name(self) -> Completion:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -14,76 +17,207 @@ from generators.teachers.thinking import split_thinking
 from verifiers.records import FinishReason, Usage
 
 FINISH: dict[str, FinishReason] = {"stop": "stop", "eos_token": "stop", "length": "length"}
+REASONING = ("reasoning_content", "reasoning")
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+TOO_LONG = ("context_length_exceeded", "maximum context length", "context window", "too long")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Answer:
-    """What a model wrote."""
+    """What a model wrote; log-probs of its tokens where they were asked for."""
 
     text: str
     reasoning: str
     finish_reason: FinishReason
+    logprobs: list[float] | None = None
+    top_logprobs: list[dict[str, float]] | None = None
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why an attempt brought no answer, the seconds the server asks us to wait, did it answer."""
+    """Why an attempt brought no answer, the seconds the server asks us to wait, did it answer.
+
+    `partial` is what a broken stream had written, `final` that asking again is of no use.
+    """
 
     reason: str
     wait: float | None = None
     answered: bool = False
+    partial: str = ""
+    final: bool = False
 
 
-def read(content: bytes) -> tuple[Answer | Trouble, Usage]:
-    """The answer in the body of a 200, or what is wrong with it; and what was paid for it."""
+@dataclass(slots=True)
+class Reading:
+    """The body of a 200: its answers, or what is wrong with it; what was paid; who says it is."""
+
+    found: list[Answer] | Trouble
+    usage: Usage
+    served: dict[str, str] = field(default_factory=dict)
+    counted: bool = True
+
+    def __getitem__(self, place: int) -> Any:
+        return (self.found, self.usage)[place]
+
+
+def read(content: bytes, n: int = 1) -> Reading:
+    """The first `n` answers in the body of a 200; fewer where it holds fewer."""
     try:
-        body = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return Trouble("no JSON", answered=True), Usage()
+        body = loads(content)
+    except ValueError:
+        return Reading(Trouble("no JSON", answered=True), Usage(), counted=False)
     if not isinstance(body, dict):
-        return Trouble("no JSON object", answered=True), Usage()
-    usage = _usage(body.get("usage"))
+        return Reading(Trouble("no JSON object", answered=True), Usage(), counted=False)
+    usage, counted = read_usage(body.get("usage"))
     choices = body.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(message, dict):
-        return Trouble("no choices", answered=True), usage
+    answers = [_answer(choice) for choice in choices[:n]] if isinstance(choices, list) else []
+    good = [answer for answer in answers if isinstance(answer, Answer)]
+    bad = [answer for answer in answers if isinstance(answer, Trouble)]
+    trouble = bad[0] if bad else Trouble("no choices", answered=True)
+    return Reading(good or trouble, usage, read_served(body), counted)
+
+
+def loads(content: bytes) -> Any:
+    """JSON, also with the lone surrogates that orjson refuses. Raises ValueError."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        if b"\\ud" not in content.lower():
+            raise
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _answer(choice: Any) -> Answer | Trouble:
+    if not isinstance(choice, dict):
+        return Trouble("no choices", answered=True)
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        if not isinstance(choice.get("text"), str):
+            return Trouble("no choices", answered=True)
+        message = {"content": choice["text"]}
     text = message.get("content")
-    reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
+    reasoning = next((message[name] for name in REASONING if message.get(name)), "")
     if text is None and reasoning:
         text = ""
     if not isinstance(text, str) or not isinstance(reasoning, str):
-        return Trouble("no content", answered=True), usage
+        return Trouble("no content", answered=True)
     finish = choice.get("finish_reason")
     if not isinstance(finish, str):
-        return Trouble("no finish_reason", answered=True), usage
+        return Trouble("no finish_reason", answered=True)
+    answer = answer_of(text, reasoning, finish)
+    if choice.get("logprobs"):
+        answer.logprobs, answer.top_logprobs = _logprobs(choice["logprobs"])
+    return answer
+
+
+def answer_of(text: str, reasoning: str, finish: str) -> Answer:
+    """An answer with its reasoning apart and no character that a file cannot hold."""
     if not reasoning:
         reasoning, text = split_thinking(text)
-    return Answer(text, reasoning, FINISH.get(finish, "error")), usage
+    return Answer(_storable(text), _storable(reasoning), FINISH.get(finish, "error"))
 
 
-def _usage(value: Any) -> Usage:
-    counts = value if isinstance(value, dict) else {}
-    cost = counts.get("cost")
-    return Usage(
-        prompt_tokens=_count(counts.get("prompt_tokens")),
-        completion_tokens=_count(counts.get("completion_tokens")),
+def _storable(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _logprobs(given: Any) -> tuple[list[float] | None, list[dict[str, float]] | None]:
+    """Log-probs of the tokens and of likelier ones at each place, both APIs' forms."""
+    if not isinstance(given, dict):
+        return None, None
+    if isinstance(given.get("token_logprobs"), list):
+        own = [_rounded(value) for value in given["token_logprobs"]]
+        tops = [
+            {_storable(str(token)): _rounded(value) for token, value in place.items()}
+            for place in given.get("top_logprobs") or []
+            if isinstance(place, dict)
+        ]
+        return own, tops or None
+    places = [place for place in given.get("content") or [] if isinstance(place, dict)]
+    own = [_rounded(place.get("logprob")) for place in places]
+    tops = [
+        {
+            _storable(str(top.get("token"))): _rounded(top.get("logprob"))
+            for top in place.get("top_logprobs") or []
+            if isinstance(top, dict)
+        }
+        for place in places
+    ]
+    return own or None, tops if any(tops) else None
+
+
+def _rounded(value: Any) -> float:
+    """Four decimals; what is no number, or -inf, is -9999."""
+    good = isinstance(value, int | float) and math.isfinite(value)
+    return round(float(value), 4) if good else -9999.0
+
+
+def read_usage(value: Any) -> tuple[Usage, bool]:
+    """What was paid, and whether the server said so."""
+    if not isinstance(value, dict):
+        return Usage(), False
+    cost = value.get("cost")
+    usage = Usage.model_construct(
+        prompt_tokens=_count(value.get("prompt_tokens")),
+        completion_tokens=_count(value.get("completion_tokens")),
         cost=float(cost) if isinstance(cost, int | float) and cost >= 0 else None,
     )
+    return usage, True
 
 
 def _count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def add(a: Usage, b: Usage) -> Usage:
-    """What two attempts cost together."""
-    known = [usage.cost for usage in (a, b) if usage.cost is not None]
-    return Usage(
-        prompt_tokens=a.prompt_tokens + b.prompt_tokens,
-        completion_tokens=a.completion_tokens + b.completion_tokens,
-        cost=sum(known) if known else None,
-    )
+def read_served(body: dict[str, Any]) -> dict[str, str]:
+    """Who the server says it is."""
+    served = {"model": body.get("model"), "fingerprint": body.get("system_fingerprint")}
+    return {name: value for name, value in served.items() if isinstance(value, str) and value}
+
+
+def shares(usage: Usage, answers: list[Answer]) -> list[Usage]:
+    """What each of several answers of one request cost: tokens by length, together the whole."""
+    if len(answers) == 1:
+        return [usage]
+    sizes = [len(answer.text) + len(answer.reasoning) + 1 for answer in answers]
+    found, given, done = [], 0, 0
+    for number, size in enumerate(sizes):
+        done += size
+        upto = usage.completion_tokens * done // sum(sizes)
+        cost = None if usage.cost is None else usage.cost / len(sizes)
+        prompt = usage.prompt_tokens if number == 0 else 0
+        found.append(Usage(prompt_tokens=prompt, completion_tokens=upto - given, cost=cost))
+        given = upto
+    return found
+
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the headers of an answer ask us to wait, or None."""
+    wait = retry_after(headers.get("Retry-After"))
+    milliseconds = retry_after(headers.get("retry-after-ms"))
+    return wait if milliseconds is None else milliseconds / 1000
+
+
+def spent_until(headers: Mapping[str, str]) -> float:
+    """Seconds until a rate limit that is used up opens again; 0 where none is."""
+    wait = 0.0
+    for what in ("requests", "tokens"):
+        if headers.get(f"x-ratelimit-remaining-{what}") == "0":
+            wait = max(wait, _duration(headers.get(f"x-ratelimit-reset-{what}", "")))
+    return wait
+
+
+def _duration(text: str) -> float:
+    """Seconds of `6m0s`, `120ms` or a plain number; at most a minute is believed."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = sum(float(number) * SECONDS[unit] for number, unit in DURATION.findall(text[:40]))
+    return min(60.0, seconds) if seconds > 0 else 0.0
 
 
 def retry_after(value: str | None) -> float | None:
@@ -100,15 +234,20 @@ def retry_after(value: str | None) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
+def too_long(complaint: str) -> bool:
+    """True where a 400 says that the prompt does not fit the model."""
+    return any(words in complaint for words in TOO_LONG)
+
+
 def complaint(content: bytes, hide: str) -> str:
     """The error message in a body, in one short line without the secret `hide`."""
     try:
         body = orjson.loads(content)
     except orjson.JSONDecodeError:
-        body = content.decode("utf-8", "replace")
+        body = content[:5000].decode("utf-8", "replace")
     for name in ("error", "message", "detail"):
         if isinstance(body, dict) and name in body:
             body = body[name]
-    text = "".join(c if c.isprintable() else " " for c in str(body))
+    text = "".join(c if c.isprintable() else " " for c in str(body)[:5000])
     text = " ".join((text.replace(hide, "[key]") if hide else text).split())
     return text if len(text) <= 300 else text[:299] + "…"

@@ -1,44 +1,54 @@
-"""A teacher behind any OpenAI-compatible /chat/completions endpoint.
+"""A teacher behind one or several OpenAI-compatible endpoints.
 
 A request that fails for a passing reason is asked again; one that never gets an answer becomes a
-Completion with finish_reason "error". What is no passing reason (a refused key, an unknown model)
-stops the sampler: completions that are under way are still delivered, then TeacherError is raised.
+Completion with finish_reason "error". What is no passing reason (a refused key, an unknown model,
+another model than before) stops the sampler: completions that are under way are still delivered,
+then TeacherError is raised.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import json
-import os
-import random
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from itertools import islice
-from typing import Any
-from urllib.parse import urlsplit
+import logging
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 import aiohttp
 
-from generators.teachers import answers
-from generators.teachers.answers import Answer, Trouble
+from generators.ledger import Spent
+from generators.teachers import answers, transport
+from generators.teachers.answers import Answer, Reading, Trouble
+from generators.teachers.dialect import OURS, Dialect
+from generators.teachers.endpoints import Endpoint, Key
 from generators.teachers.errors import TeacherError
-from verifiers.records import Completion, Usage
+from generators.teachers.flights import Attempt, Flight, Flights, Patience
+from verifiers.records import Completion, Usage, completion_id
 from verifiers.sampler import Request
 
-PASSING = {408, 409, 425, 429}
-PAID_RETRIES = 2
-OURS = {"model", "messages", "n", "stream"}
+log = logging.getLogger("distill.teacher")
+DEFAULT_URL = "https://api.openai.com/v1"
 
 
 class OpenAISampler:
-    """Samples from `model` at `base_url`, at most `max_in_flight` requests at a time.
+    """Samples from `model` at `base_url`, or at several endpoints that serve the same model.
 
-    `timeout` is in seconds and covers one whole attempt. `trouble` counts what went wrong, by
-    reason. An answer that cannot be used was paid for, so it is asked for at most twice more. A
-    value of null in a request's sampling leaves that field out of the request's body: `seed: null`
-    for endpoints that do not know the word. Raises TeacherError where a remote endpoint's key is
-    missing; the key is read from the environment when it is needed and kept nowhere.
+    Args:
+        api: `chat` for /chat/completions, `completions` for /completions.
+        identity: what tells the endpoint from others; the first one's host where it is remote.
+        max_in_flight: requests at a time for each endpoint, to begin with and at most; absent,
+            the number climbs as far as the endpoint goes along.
+        n: samples of a question that one request asks for, where the server takes it.
+        stream: read answers as they are written; one that breaks off is continued.
+        timeout: seconds that one attempt may take. One that takes much longer than what was seen
+            lately is asked a second time before that; both are in the ledger if both are answered.
+        may_change: go on where the endpoint says that it serves another model than before.
+
+    `trouble` counts what went wrong, by reason; `spent` holds paid answers that no completion
+    holds; `served` is who the endpoint says it is. An answer that cannot be used was paid for, so
+    it is asked for at most twice more. A value of null in a request's sampling leaves that word out
+    of the request's body. Raises TeacherError where a remote endpoint's key is missing; the key is
+    read when it is needed and kept nowhere.
     """
 
     batch = 1
@@ -46,208 +56,204 @@ class OpenAISampler:
     def __init__(
         self,
         model: str,
-        base_url: str = "https://api.openai.com/v1",
+        base_url: str | Sequence[str] = DEFAULT_URL,
         *,
         revision: str = "",
         identity: str = "",
+        api: str = "chat",
         api_key_env: str = "OPENAI_API_KEY",
-        max_in_flight: int = 32,
+        api_key_file: str | None = None,
+        max_in_flight: int | None = None,
+        n: int = 1,
+        stream: bool = False,
         retries: int = 8,
         backoff: float = 0.5,
         longest_wait: float = 600.0,
-        timeout: float = 900.0,
+        timeout: float | None = None,
         give_up_after: int = 8,
+        may_change: bool = False,
     ) -> None:
-        self.url, self.host = _endpoint(base_url)
+        urls = [base_url] if isinstance(base_url, str) else list(base_url)
+        if not urls:
+            raise TeacherError("base_url must name at least one endpoint")
+        self.endpoints = [Endpoint(url, max_in_flight) for url in urls]
+        self.host = self.endpoints[0].host
+        self.url = str(self.endpoints[0].chat if api == "chat" else self.endpoints[0].completions)
         self.model, self.revision = model, revision
-        self.loopback = _loopback(self.host)
-        self.api_key_env = api_key_env
-        self.max_in_flight, self.retries, self.backoff = max_in_flight, retries, backoff
-        self.longest_wait, self.timeout = longest_wait, timeout
-        self.give_up_after = give_up_after
+        self.loopback = all(endpoint.loopback for endpoint in self.endpoints)
+        self.dialect = Dialect(model, api, stream)
+        self.patience = Patience(retries, backoff, longest_wait)
+        self.timeout, self.give_up_after, self.may_change = (
+            timeout or 900.0,
+            give_up_after,
+            may_change,
+        )
+        self.n = 1 if stream else n
         self.trouble: Counter[str] = Counter()
+        self.spent: deque[Spent] = deque()
+        self.served: dict[str, str] = {}
         where = identity or ("" if self.loopback else self.host)
         marks = (f"#{revision}" if revision else "", f"@{where}" if where else "")
         self.identity = model + "".join(marks)
+        self._teacher = {"identity": self.identity, "model": model, "revision": revision}
         self._unanswered = 0
-        self._key()
+        self._key = Key(api_key_env, api_key_file, self.host, optional=self.loopback)
 
     async def sample(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         """Completions as they finish; `requests` is read only as far as there is room."""
         source = iter(requests)
-        running: set[asyncio.Task[Completion | None]] = set()
-        finished: asyncio.Queue[asyncio.Task[Completion | None]] = asyncio.Queue()
-        stop = asyncio.Event()
-        failure: TeacherError | None = None
-        async with self._session() as session:
-            try:
-                while True:
-                    room = 0 if failure else self.max_in_flight - len(running)
-                    for request in islice(source, room):
-                        task = asyncio.create_task(self._complete(session, request, stop))
-                        running.add(task)
-                        task.add_done_callback(finished.put_nowait)
-                    if not running:
-                        break
-                    task = await finished.get()
-                    running.remove(task)
-                    try:
-                        completion = task.result()
-                    except TeacherError as error:
-                        failure = failure or error
-                        stop.set()
-                        continue
-                    if completion is not None:
-                        yield completion
-            finally:
-                for task in running:
-                    task.cancel()
-                await asyncio.gather(*running, return_exceptions=True)
-        if failure:
-            raise failure
+        head = list(islice(source, 1))
+        if not head:
+            return
+        ready: deque[Completion] = deque()
+        client = transport.session(self._key.read(), self.timeout, self.loopback)
 
-    async def _complete(
-        self, session: aiohttp.ClientSession, request: Request, stop: asyncio.Event
-    ) -> Completion | None:
-        """One request with its retries; None where the sampler stops before it has an answer."""
-        key = request.key(self.identity)
-        body = json.dumps(self._body(request, key)).encode()
-        usage, answer, last = Usage(), Answer("", "", "error"), Trouble("")
-        useless = 0
-        for attempt in range(self.retries + 1):
-            found, spent = await self._attempt(session, body)
-            usage = answers.add(usage, spent)
-            if isinstance(found, Answer):
-                answer = found
-                break
-            last = found
-            self.trouble[last.reason] += 1
-            useless += last.answered
-            if useless > PAID_RETRIES:
-                break
-            if attempt < self.retries and await _pause(stop, self._wait(attempt, last)):
-                return None
-        else:
-            self._count_unanswered(last)
-        return Completion(
-            problem_id=request.problem_id,
-            index=request.index,
-            reasoning=answer.reasoning,
-            text=answer.text,
-            finish_reason=answer.finish_reason,
-            usage=usage,
-            teacher={"identity": self.identity, "model": self.model, "revision": self.revision},
-            sampling=request.sampling,
-            request_key=key,
-        )
+        async def ask(attempt: Attempt) -> tuple[Reading, bytes]:
+            return await self._ask(client, attempt)
 
-    async def _attempt(
-        self, session: aiohttp.ClientSession, body: bytes
-    ) -> tuple[Answer | Trouble, Usage]:
+        def settle(
+            flight: Flight, found: list[Answer] | Trouble, usage: Usage, seconds: float
+        ) -> None:
+            if isinstance(found, Trouble):
+                self._count_unanswered(found)
+                found = [Answer("", "", "error")] * len(flight.requests)
+            ready.extend(self._completions(flight, found, usage, seconds))
+
+        flights = Flights(
+            self._flights(chain(head, source)), self.endpoints, self.patience, ask, settle,
+            lambda: len(ready), self.spent, self.trouble, self.identity,
+        )  # fmt: skip
         try:
-            async with session.post(self.url, data=body, allow_redirects=False) as response:
-                content = await response.read()
-        except TimeoutError:
-            return Trouble("timeout"), Usage()
-        except (aiohttp.ClientError, OSError) as error:
-            return Trouble(f"connection: {type(error).__name__}"), Usage()
-        if response.status == 200:
+            await asyncio.gather(*(self._check(client, e) for e in self.endpoints if not e.checked))
+            while True:
+                flights.pump()
+                while ready:
+                    yield ready.popleft()
+                if flights.done:
+                    break
+                if flights.drained or len(ready) == 0:
+                    flights.wake.clear()
+                    await flights.wake.wait()
+        finally:
+            await flights.close()
+            await client.close()
+        if flights.failure and not isinstance(flights.failure, asyncio.CancelledError):
+            raise flights.failure
+
+    def _flights(self, requests: Iterator[Request]) -> Iterator[Flight]:
+        """Requests, samples of one question together where the server takes that."""
+        held: list[Request] = []
+        while True:
+            most = self.n if self.dialect.takes_n else 1
+            held += islice(requests, most - len(held) if len(held) < most else 0)
+            if not held:
+                return
+            alike = 1
+            while alike < min(most, len(held)) and _alike(held[0], held[alike]):
+                alike += 1
+            group, held = held[:alike], held[alike:]
+            if clash := OURS & group[0].sampling.keys():
+                raise TeacherError(f"sampling must not set {', '.join(sorted(clash))}")
+            yield Flight(group, [request.key(self.identity) for request in group])
+
+    async def _ask(self, client: aiohttp.ClientSession, attempt: Attempt) -> tuple[Reading, bytes]:
+        """One attempt, in words that the endpoint takes."""
+        flight, endpoint = attempt.flight, attempt.endpoint
+        if not endpoint.checked:
+            await self._check(client, endpoint)
+        while True:
+            prefix = flight.partial if self.dialect.continues else ""
+            n = len(flight.requests)
+            body = self.dialect.body(flight.requests[0], flight.keys[0], n, prefix)
+            try:
+                reading, content = await transport.ask(client, endpoint, self.dialect, body, n)
+            except transport.Refused as refusal:
+                said = answers.complaint(refusal.content, hide=self._key.read())
+                if refusal.status in (400, 413, 422):
+                    if answers.too_long(said):
+                        return Reading(Trouble("prompt too long", final=True), Usage()), b""
+                    if self.dialect.adapt(said, body):
+                        continue
+                raise TeacherError(self._refusal(endpoint, refusal.status, said)) from None
+            break
+        if isinstance(reading.found, Trouble):
+            endpoint.checked = endpoint.checked and reading.found.answered
+        else:
             self._unanswered = 0
-            return answers.read(content)
-        if response.status in PASSING or response.status >= 500:
-            wait = answers.retry_after(response.headers.get("Retry-After"))
-            return Trouble(f"status {response.status}", wait), Usage()
-        raise TeacherError(self._refusal(response.status, content))
+            if prefix:
+                reading.found[0].text = prefix + reading.found[0].text
+        if reading.served:
+            self._recognise(endpoint, reading.served)
+        return reading, content
 
-    def _body(self, request: Request, key: str) -> dict[str, Any]:
-        """The seed is the request's own, so that samples of one problem differ and can repeat."""
-        if clash := OURS & request.sampling.keys():
-            raise TeacherError(f"sampling must not set {', '.join(sorted(clash))}")
-        seed = int(key[:8], 16) >> 1
-        body = {"model": self.model, "messages": request.messages, "seed": seed}
-        return {k: v for k, v in (body | request.sampling).items() if v is not None}
+    async def _check(self, client: aiohttp.ClientSession, endpoint: Endpoint) -> None:
+        """Ask what the endpoint serves, at the start and after it was out of reach."""
+        endpoint.checked = True
+        listed = await transport.models(client, endpoint)
+        self._recognise(endpoint, transport.check_model(endpoint, self.model, listed))
 
-    def _wait(self, attempt: int, trouble: Trouble) -> float:
-        """Seconds until the next attempt: what the server asks for, at least the backoff."""
-        if trouble.wait is not None and trouble.wait > self.longest_wait:
-            raise TeacherError(
-                f"the teacher at {self.host} asks to wait {trouble.wait:.0f} seconds "
-                f"({trouble.reason}); run again later, what is done is kept"
+    def _recognise(self, endpoint: Endpoint, served: dict[str, str]) -> None:
+        """Notice where another model answers than before."""
+        known = self.served
+        for name, value in served.items():
+            before = known.setdefault(name, value)
+            if before == value:
+                continue
+            said = (
+                f"the model behind {endpoint.host} has changed: its {name} is {value!r}, and "
+                f"{before!r} wrote what there is"
             )
-        backoff = min(60.0, self.backoff * 2**attempt) * random.uniform(0.5, 1.0)
-        return max(backoff, trouble.wait or 0.0)
+            if not self.may_change:
+                raise TeacherError(
+                    f"{said}; give teacher.revision a new name to ask the new model for everything"
+                )
+            known[name] = value
+            log.warning("%s", said)
+
+    def _completions(
+        self, flight: Flight, found: list[Answer], usage: Usage, seconds: float
+    ) -> Iterator[Completion]:
+        costs = answers.shares(usage, found)
+        for request, key, answer, cost in zip(
+            flight.requests, flight.keys, found, costs, strict=False
+        ):
+            yield Completion.model_construct(
+                id=completion_id(request.problem_id, key),
+                problem_id=request.problem_id,
+                index=request.index,
+                reasoning=answer.reasoning,
+                text=answer.text,
+                finish_reason=answer.finish_reason,
+                usage=cost,
+                token_ids=None,
+                logprobs=answer.logprobs,
+                top_logprobs=answer.top_logprobs,
+                teacher=self._teacher,
+                sampling=request.sampling,
+                request_key=key,
+                seconds=seconds,
+            )
 
     def _count_unanswered(self, last: Trouble) -> None:
         """A request without an answer is a bad sample; many in a row are a dead endpoint."""
-        if last.answered:
+        if last.answered or last.final:
             return
         self._unanswered += 1
         if self._unanswered >= self.give_up_after:
             raise TeacherError(
                 f"the teacher at {self.host} answered none of the last {self._unanswered} "
-                f"requests in {self.retries + 1} attempts each (last: {last.reason})"
+                f"requests in {self.patience.retries + 1} attempts each (last: {last.reason})"
             )
 
-    def _refusal(self, status: int, content: bytes) -> str:
-        said = answers.complaint(content, hide=self._key())
+    def _refusal(self, endpoint: Endpoint, status: int, said: str) -> str:
         if status in (401, 403):
-            what = f"refused the key in {self.api_key_env}"
+            what = f"refused the key in {self._key.where}"
         elif status == 404:
             what = f"knows no model {self.model!r}, or base_url is wrong"
         else:
             what = "refused a request"
-        return f"the teacher at {self.host} {what} (status {status}){said and f': {said}'}"
-
-    def _session(self) -> aiohttp.ClientSession:
-        key = self._key()
-        headers = {"Content-Type": "application/json"}
-        if key:
-            headers["Authorization"] = f"Bearer {key}"
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=30),
-            headers=headers,
-            trust_env=not self.loopback,
-        )
-
-    def _key(self) -> str:
-        key = os.environ.get(self.api_key_env, "").strip()
-        if not key and not self.loopback:
-            raise TeacherError(
-                f"the teacher at {self.host} needs a key: "
-                f"set the environment variable {self.api_key_env}"
-            )
-        if not (key.isascii() and key.isprintable()):
-            raise TeacherError(f"the value of {self.api_key_env} is no key: it has odd characters")
-        return key
+        return f"the teacher at {endpoint.host} {what} (status {status}){said and f': {said}'}"
 
 
-def _endpoint(base_url: str) -> tuple[str, str]:
-    """(URL of the chat endpoint, host) of a base_url."""
-    try:
-        parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise TeacherError(f"base_url is no URL: {error}") from error
-    if not host or parts.scheme not in ("http", "https"):
-        raise TeacherError("base_url must look like https://host/v1")
-    if parts.username or parts.password or parts.query:
-        raise TeacherError("base_url must hold no password and no query; keys go into api_key_env")
-    path = parts.path.rstrip("/").removesuffix("/chat/completions")
-    return f"{parts.scheme}://{parts.netloc}{path}/chat/completions", host
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait; True as soon as the sampler stops."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
+def _alike(one: Request, other: Request) -> bool:
+    return (one.messages, one.sampling, one.seed) == (other.messages, other.sampling, other.seed)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from generators.store import Stored
+from generators.stored import Stored
 from pipelines import samplers
 from pipelines.problem_sets import table_of
 from pipelines.run_folder import RunFolder

@@ -9,7 +9,7 @@ from typing import Any
 from generators.chains import chains
 from generators.questions import BadRow, hold_out, questions
 from generators.questions.evolve import evolve
-from generators.store import Stored
+from generators.stored import Stored
 from pipelines import samplers
 from pipelines.errors import PipelineError
 from pipelines.problem_sets import AnySet

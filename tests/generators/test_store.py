@@ -5,7 +5,8 @@ import sqlite3
 
 import pytest
 
-from generators.store import Store, Stored
+from generators.store import Store
+from generators.stored import Stored
 from verifiers.records import Completion, Usage, Verdict
 from verifiers.sampler import Request
 
@@ -106,16 +107,23 @@ def test_a_flipped_byte_is_found_and_made_again(store, tmp_path):
     assert again.asked == 2
     assert len(store.damaged) == 2
     assert sorted(c.text for c in got) == list("aabbcc")
+    row = store.ledger()[0]
+    assert (row["completions"], row["unusable"], row["completion_tokens"]) == (6, 2, 16)
 
 
-def test_failed_completions_are_not_kept(store):
+@pytest.mark.parametrize("paid", [True, False])
+def test_failed_completions_are_kept_where_they_were_paid(store, paid):
     class Failing(Echo):
         async def sample(self, requests):
             async for completion in super().sample(requests):
-                yield completion.model_copy(update={"finish_reason": "error"})
+                usage = completion.usage if paid else Usage()
+                yield completion.model_copy(update={"finish_reason": "error", "usage": usage})
 
     assert len(collect(Stored(Failing(), store), requests("ab"))) == 4
-    assert store.ledger() == []
+    again = Stored(Failing(), store)
+    assert len(collect(again, requests("ab"))) == 4
+    assert again.asked == (0 if paid else 4)
+    assert [row["completion_tokens"] for row in store.ledger()] == ([8] if paid else [])
 
 
 def test_the_ledger_sums_what_was_paid(store):
@@ -124,9 +132,12 @@ def test_the_ledger_sums_what_was_paid(store):
         {
             "teacher": "echo",
             "completions": 6,
+            "unusable": 0,
+            "uncounted": 0,
             "prompt_tokens": 6,
             "completion_tokens": 12,
             "cost": 3.0,
+            "seconds": 0.0,
         }
     ]
 

@@ -11,7 +11,8 @@ from generators.curation import curate
 from generators.curation.config import CurateConfig
 from generators.errors import SourceError
 from generators.questions import BadRow, questions
-from generators.store import Store, Stored
+from generators.store import Store
+from generators.stored import Stored
 from verifiers.pool import VerdictPool
 from verifiers.records import Completion, Problem
 
@@ -104,10 +105,8 @@ def test_written_answers_are_judged_and_stand_behind_the_samples(store):
     ]  # fmt: skip
     assert asked == 2
     paid = {line["teacher"]: line for line in store.ledger()}
-    assert paid["written"] == {
-        "teacher": "written", "completions": 2, "prompt_tokens": 0, "completion_tokens": 0,
-        "cost": 0,
-    }  # fmt: skip
+    free = {"completions": 2, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0}
+    assert free.items() <= paid["written"].items()
     assert group.pass_rate == 0.5
 
 

@@ -1,0 +1,171 @@
+"""A sampler in front of the store: what is there is not asked again, what comes is stored first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+from generators.ledger import Spent
+from generators.store import Store
+from verifiers.records import Completion
+from verifiers.sampler import Request, Sampler
+
+LOOK_UP = 500
+COMMIT_AFTER = 0.05
+COMMIT_MOST = 1024
+
+
+class Stored:
+    """A sampler that asks another one only for what the store does not hold yet."""
+
+    def __init__(self, sampler: Sampler, store: Store):
+        self.sampler = sampler
+        self.store = store
+        self.identity = sampler.identity
+        self.batch = sampler.batch
+        self.asked = 0
+
+    async def sample(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
+        """Stored completions as they are, missing ones from the sampler, stored first."""
+        waiting = iter(requests)
+        while chunk := list(islice(waiting, LOOK_UP)):
+            known = self._known(chunk)
+            if len(known) < len(chunk):
+                break
+            for completion in known.values():
+                yield completion
+        else:
+            return
+        ready: deque[Completion] = deque()
+        twins: dict[str, list[Request]] = {}
+        before = self._recall()
+        missing = self._missing(chain(chunk, waiting), ready, twins)
+        together = self._served if self.batch == 1 else self._batches
+        try:
+            async for fresh in together(self.sampler.sample(missing)):
+                before = self._recall(before)
+                await self.store.keep([c for c in fresh if _paid(c)], self._spent())
+                ready.extend(self._share(fresh, twins))
+                while ready:
+                    yield ready.popleft()
+        finally:
+            self._recall(before)
+            if spent := self._spent():
+                self.store.put([], spent)
+        while ready:
+            yield ready.popleft()
+
+    def _recall(self, before: dict[str, str] | None = None) -> dict[str, str]:
+        """Tell the sampler who answered before, and note who answers now."""
+        served = getattr(self.sampler, "served", None)
+        if served is None:
+            return {}
+        if before is None:
+            served.update(self.store.served(self.identity) | served)
+        elif served != before:
+            self.store.put_served(self.identity, served)
+        return dict(served)
+
+    def _spent(self) -> list[Spent]:
+        """What the sampler paid for that no completion holds, since last asked."""
+        waste: deque[Spent] = getattr(self.sampler, "spent", deque())
+        return [waste.popleft() for _ in range(len(waste))]
+
+    async def _batches(
+        self, completions: AsyncIterator[Completion]
+    ) -> AsyncIterator[list[Completion]]:
+        """Whole batches: they are stored in one transaction."""
+        fresh: list[Completion] = []
+        async for completion in completions:
+            fresh.append(completion)
+            if len(fresh) == self.batch:
+                yield fresh
+                fresh = []
+        if fresh:
+            yield fresh
+
+    async def _served(
+        self, completions: AsyncIterator[Completion]
+    ) -> AsyncIterator[list[Completion]]:
+        """What comes within a moment, to be stored in one transaction."""
+        fresh: list[Completion] = []
+        news, room = asyncio.Event(), asyncio.Event()
+        ended = False
+
+        async def pull() -> None:
+            nonlocal ended
+            try:
+                async for completion in completions:
+                    fresh.append(completion)
+                    news.set()
+                    if len(fresh) >= COMMIT_MOST:
+                        room.clear()
+                        await room.wait()
+            finally:
+                ended = True
+                news.set()
+
+        pulling = asyncio.create_task(pull())
+        try:
+            while True:
+                await news.wait()
+                if not ended:
+                    await asyncio.wait([pulling], timeout=COMMIT_AFTER)
+                news.clear()
+                taken, fresh = fresh, []
+                room.set()
+                if taken:
+                    yield taken
+                if ended and not fresh:
+                    break
+            await pulling
+        finally:
+            pulling.cancel()
+            await asyncio.gather(pulling, return_exceptions=True)
+
+    def _known(self, chunk: Sequence[Request]) -> dict[tuple[str, str], Completion]:
+        keys = [request.key(self.identity) for request in chunk]
+        stored = self.store.get(keys)
+        return {
+            (request.problem_id, key): stored[key].answering(request.problem_id)
+            for request, key in zip(chunk, keys, strict=True)
+            if key in stored
+        }
+
+    def _missing(
+        self, requests: Iterator[Request], ready: deque[Completion], twins: dict[str, list[Request]]
+    ) -> Iterator[Request]:
+        """Requests to be asked; stored ones go to `ready`, equal ones in flight to `twins`."""
+        while chunk := list(islice(requests, LOOK_UP)):
+            known = self._known(chunk)
+            asked: set[str] = set()
+            for request in chunk:
+                key = request.key(self.identity)
+                if (request.problem_id, key) in known:
+                    ready.append(known[request.problem_id, key])
+                elif key in twins:
+                    twins[key].append(request)
+                elif key in asked and (done := self.store.get([key])):
+                    ready.append(done[key].answering(request.problem_id))
+                else:
+                    twins[key] = []
+                    asked.add(key)
+                    self.asked += 1
+                    yield request
+
+    def _share(
+        self, fresh: Sequence[Completion], twins: dict[str, list[Request]]
+    ) -> Iterator[Completion]:
+        """Completions, handed to all who asked the same."""
+        for completion in fresh:
+            yield completion
+            for request in twins.pop(completion.request_key, []):
+                yield completion.answering(request.problem_id)
+
+
+def _paid(completion: Completion) -> bool:
+    """False where nothing came: such a request is asked again the next time."""
+    usage = completion.usage
+    return completion.finish_reason != "error" or usage.completion_tokens > 0 or bool(usage.cost)

@@ -1,0 +1,312 @@
+"""Keeps requests in flight: as many as the endpoints take, failed ones again, hanging ones twice.
+
+A request that hangs (longer than everything seen lately) is asked a second time while the first is
+still listened to. The first answer counts; a later one was paid too, so it goes to `spent`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterator
+
+from generators.ledger import Spent, shortened
+from generators.teachers.answers import Answer, Reading, Trouble
+from generators.teachers.endpoints import Endpoint, choose
+from generators.teachers.errors import TeacherError
+from verifiers.records import Usage
+from verifiers.sampler import Request
+
+PAID_RETRIES = 2
+WAITING_MOST = 4
+HEDGES = 0.05
+SWEEP = 0.1
+LONGEST_BACKOFF = 60.0
+
+
+class Flight:
+    """One body that is asked: a request, or several samples of one question."""
+
+    __slots__ = ("fails", "given_up", "keys", "live", "partial", "refusals", "requests", "settled",
+                 "started", "useless")  # fmt: skip
+
+    def __init__(self, requests: list[Request], keys: list[str]):
+        self.requests, self.keys = requests, keys
+        self.fails = self.refusals = self.useless = self.live = 0
+        self.started = time.monotonic()
+        self.settled = self.given_up = False
+        self.partial = ""
+
+
+class Attempt:
+    """One try of a flight at one endpoint."""
+
+    __slots__ = ("endpoint", "flight", "holds", "started", "task")
+
+    def __init__(self, flight: Flight, endpoint: Endpoint):
+        self.flight, self.endpoint = flight, endpoint
+        self.started = time.monotonic()
+        self.holds = True
+        self.task: asyncio.Task[None] | None = None
+
+
+class Patience:
+    """When a failed request is asked again, and when no more."""
+
+    def __init__(self, retries: int, backoff: float, longest_wait: float):
+        self.retries, self.backoff, self.longest_wait = retries, backoff, longest_wait
+
+    def over(self, flight: Flight, trouble: Trouble) -> bool:
+        """True where the request has had its tries."""
+        waited = time.monotonic() - flight.started > self.longest_wait
+        return (
+            trouble.final
+            or flight.useless > PAID_RETRIES
+            or flight.fails > self.retries
+            or (flight.refusals > self.retries and waited)
+        )
+
+    def wait(self, attempt: Attempt, trouble: Trouble) -> float:
+        """Seconds until the next try: short where others are answered, at least what was asked."""
+        flight, endpoint = attempt.flight, attempt.endpoint
+        if trouble.wait is not None and trouble.wait > self.longest_wait:
+            raise TeacherError(
+                f"the teacher at {endpoint.host} asks to wait {trouble.wait:.0f} seconds "
+                f"({trouble.reason}); run again later, what is done is kept"
+            )
+        lively = endpoint.last_answer > attempt.started
+        base = min(self.backoff, max(0.02, endpoint.pace.typical)) if lively else self.backoff
+        tries = flight.fails + flight.refusals - 1
+        backoff = min(LONGEST_BACKOFF, base * 2.0 ** min(tries, 20)) * random.uniform(0.5, 1.0)
+        return max(backoff, trouble.wait or 0.0)
+
+
+class Flights:
+    """The requests of one call of a sampler.
+
+    Args:
+        source: flights to start, drawn only as far as there is room.
+        ask: one try; returns what came back, raises TeacherError to stop everything.
+        settle: called with a flight and its answers, or the Trouble that it ended in.
+        backlog: how many results wait for whoever consumes them.
+    """
+
+    def __init__(
+        self,
+        source: Iterator[Flight],
+        endpoints: list[Endpoint],
+        patience: Patience,
+        ask: Callable[[Attempt], Awaitable[tuple[Reading, bytes]]],
+        settle: Callable[[Flight, list[Answer] | Trouble, Usage, float], None],
+        backlog: Callable[[], int],
+        spent: deque[Spent],
+        trouble: Counter[str],
+        identity: str,
+    ):
+        self.source, self.endpoints, self.patience = source, endpoints, patience
+        self.ask, self.settle, self.backlog = ask, settle, backlog
+        self.spent, self.trouble, self.identity = spent, trouble, identity
+        self.failure: BaseException | None = None
+        self.drained = False
+        self.wake = asyncio.Event()
+        self._running: dict[Attempt, None] = {}
+        self._again: list[tuple[float, int, Flight]] = []
+        self._number = itertools.count()
+        self._credit = 1.0
+        self._open = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def done(self) -> bool:
+        """True where nothing is left to wait for."""
+        if self.failure is not None:
+            return not any(not attempt.flight.settled for attempt in self._running)
+        return self.drained and not self._open
+
+    def pump(self) -> None:
+        """Start what there is room for: failed ones that are due, then new ones."""
+        now = time.monotonic()
+        while self.failure is None:
+            due = bool(self._again) and self._again[0][0] <= now
+            if not due and (self.drained or not self._roomy()):
+                break
+            endpoint = choose(self.endpoints) or (None if self._running else self._rested(now))
+            if endpoint is None:
+                break
+            flight = heapq.heappop(self._again)[2] if due else self._draw()
+            if flight is None:
+                break
+            if flight.settled:
+                flight.live -= 1
+                continue
+            self._start(flight, endpoint)
+        self._alarm(now)
+
+    def _roomy(self) -> bool:
+        limit = sum(int(endpoint.throttle.limit) for endpoint in self.endpoints)
+        return self.backlog() + len(self._running) < limit and len(self._again) < (
+            WAITING_MOST * limit
+        )
+
+    def _rested(self, now: float) -> Endpoint | None:
+        """An endpoint that others keep busy, so that nobody starves; None where all are paused."""
+        free = [e for e in self.endpoints if now >= e.throttle.paused_until]
+        return min(free, key=lambda endpoint: endpoint.backlog, default=None)
+
+    def _draw(self) -> Flight | None:
+        try:
+            flight = next(self.source, None)
+        except BaseException as error:
+            self._fail(error)
+            return None
+        if flight is None:
+            self.drained = True
+            return None
+        self._open += 1
+        flight.live = 1
+        return flight
+
+    def _start(self, flight: Flight, endpoint: Endpoint) -> None:
+        attempt = Attempt(flight, endpoint)
+        endpoint.throttle.in_flight += 1
+        self._running[attempt] = None
+        attempt.task = asyncio.create_task(self._try(attempt))
+
+    async def _try(self, attempt: Attempt) -> None:
+        reading: Reading | None = None
+        content = b""
+        try:
+            reading, content = await self.ask(attempt)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._fail(error)
+        finally:
+            del self._running[attempt]
+            attempt.flight.live -= 1
+            self._release(attempt)
+        if reading is not None:
+            try:
+                self._take(attempt, reading, content)
+            except TeacherError as error:
+                self._fail(error)
+        self.pump()
+        self.wake.set()
+
+    def _release(self, attempt: Attempt) -> None:
+        if attempt.holds:
+            attempt.holds = False
+            attempt.endpoint.throttle.in_flight -= 1
+
+    def _take(self, attempt: Attempt, reading: Reading, content: bytes) -> None:
+        """What an attempt brought: an answer, one that comes too late, or trouble."""
+        flight, endpoint, found = attempt.flight, attempt.endpoint, reading.found
+        seconds = time.monotonic() - attempt.started
+        if isinstance(found, Trouble):
+            self.trouble[found.reason] += 1
+            if found.answered or reading.usage.completion_tokens:
+                self._note(flight, found.reason, reading, seconds, content)
+            self._failed(attempt, found)
+            return
+        endpoint.last_answer = time.monotonic()
+        endpoint.pace.add(seconds)
+        endpoint.throttle.answered()
+        self._credit = min(64.0, self._credit + HEDGES)
+        if not reading.counted:
+            self.trouble["usage missing"] += 1
+        if flight.settled:
+            self.trouble["answered twice"] += 1
+            self._note(flight, "answered twice", reading, seconds, content)
+            return
+        self._end(flight)
+        self.settle(flight, found, reading.usage, seconds)
+
+    def _failed(self, attempt: Attempt, trouble: Trouble) -> None:
+        flight = attempt.flight
+        if trouble.reason.startswith("status") and trouble.reason[7:] in ("429", "503", "529"):
+            attempt.endpoint.throttle.refused(trouble.wait)
+            flight.refusals += trouble.reason != "status 503"
+            flight.fails += trouble.reason == "status 503"
+        else:
+            flight.fails += 1
+        if trouble.answered:
+            attempt.endpoint.last_answer = time.monotonic()
+            flight.useless += 1
+        if flight.settled or flight.live > 0 or self.failure is not None:
+            return
+        if self.patience.over(flight, trouble):
+            self._end(flight)
+            self.settle(flight, trouble, Usage(), 0.0)
+            return
+        flight.partial += trouble.partial
+        self._later(flight, self.patience.wait(attempt, trouble))
+
+    def _later(self, flight: Flight, wait: float) -> None:
+        flight.live += 1
+        due = time.monotonic() + wait
+        heapq.heappush(self._again, (due, next(self._number), flight))
+
+    def _end(self, flight: Flight) -> None:
+        flight.settled = True
+        self._open -= 1
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure = self.failure or error
+        self._again.clear()
+
+    def _note(
+        self, flight: Flight, reason: str, reading: Reading, seconds: float, content: bytes
+    ) -> None:
+        usage = reading.usage
+        self.spent.append(
+            Spent(
+                flight.keys[0], self.identity, reason, usage.prompt_tokens,
+                usage.completion_tokens, usage.cost, seconds, shortened(content), reading.counted,
+            )
+        )  # fmt: skip
+
+    def _alarm(self, now: float) -> None:
+        """Look again when something is due: a failed request, a pause's end, a hanging one."""
+        if self._timer is not None or self.done:
+            return
+        wait = SWEEP
+        if self._again:
+            wait = min(wait, max(0.001, self._again[0][0] - now))
+        self._timer = asyncio.get_running_loop().call_later(wait, self._rang)
+
+    def _rang(self) -> None:
+        self._timer = None
+        self._hedge(time.monotonic())
+        self.pump()
+        self.wake.set()
+
+    def _hedge(self, now: float) -> None:
+        """Ask again what hangs, as far as the credit goes; its place is free for others."""
+        for attempt in list(itertools.takewhile(lambda a: now - a.started > 0.2, self._running)):
+            deadline = attempt.endpoint.pace.deadline
+            if not attempt.holds or deadline is None or now - attempt.started < deadline:
+                continue
+            if self._credit < 1 or self.failure is not None:
+                break
+            self._credit -= 1
+            self._release(attempt)
+            self.trouble["hedged"] += 1
+            if not attempt.flight.settled:
+                self._later(attempt.flight, 0.0)
+
+    async def close(self) -> None:
+        """Let go of everything that is still under way."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.failure = self.failure or asyncio.CancelledError()
+        tasks = [attempt.task for attempt in self._running if attempt.task is not None]
+        if tasks:
+            self.trouble["let go"] += len(tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
