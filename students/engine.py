@@ -19,6 +19,7 @@ from students.batches.pack import Packed
 from students.batches.scorer import Scorer
 from students.config import Training
 from students.errors import DataError
+from students.memory import release
 from students.objectives import Objective
 from students.sources import Source
 from verifiers.files import place
@@ -174,6 +175,7 @@ def _resume(partial: Path, trained: dict[str, nn.Parameter], optimizer: Any, sou
 
 def _finish(model: Any, tokenizer: Any, partial: Path, out: Path) -> None:
     """Save the model beside `out` and move it there in one step."""
+    release()
     final = partial / "model"
     shutil.rmtree(final, ignore_errors=True)
     final.mkdir(parents=True)

@@ -11,7 +11,7 @@ from generators.curation.config import CurateConfig
 from generators.questions import questions
 from pipelines.recipe import SHIPPED
 from verifiers.base import judge
-from verifiers.records import WRITTEN, Completion, Group
+from verifiers.records import WRITTEN, Completion, Group, Problem
 from verifiers.refusal import Refusal
 
 FOLDER = SHIPPED / "refusal"
@@ -38,23 +38,26 @@ def test_kinds_and_prompts_are_disjoint():
 
 
 @pytest.mark.parametrize("row", TRAIN, ids=range(len(TRAIN)))
-def test_every_written_answer_refuses(row):
-    assert len(row["refusals"]) == len(set(row["refusals"])) == 2
-    for text in row["refusals"]:
-        problem = next(iter(_problems([row])))
-        want = "correct" if row["answer"] == "refuse" else "wrong"
-        assert judge("refusal", Refusal(), problem, text).status == want
+def test_every_request_has_two_written_refusals(row):
+    assert len(row["written"]) == len(set(row["written"]))
+    (problem,) = _problems([row])
+    found = [judge("refusal", Refusal(), problem, text).extracted for text in row["written"]]
+    assert found in (["refuse"] * 2, ["comply", "refuse", "refuse"])
+
+
+def test_some_short_questions_have_their_answer_beside_them():
+    answered = [row for row in TRAIN if len(row["written"]) == 3]
+    assert len(answered) == 14
+    assert {row["answer"] for row in answered} == {"comply"}
 
 
 def _problems(part):
-    from verifiers.records import Problem
-
     return [Problem(prompt=row["prompt"], answer=row["answer"], verifier="refusal") for row in part]
 
 
 def test_curation_leaves_two_pairs_a_request():
     source = JsonlSource(
-        **{"from": "jsonl"}, path=str(FOLDER / "requests.jsonl"), solution="refusals",
+        **{"from": "jsonl"}, path=str(FOLDER / "requests.jsonl"), solution="written",
         verifier="refusal",
     )  # fmt: skip
     groups = []
