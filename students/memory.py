@@ -23,13 +23,19 @@ def one_heap() -> None:
 
 
 def release() -> None:
-    """Let go of what nobody holds any more, and of what the C library keeps of freed tensors.
-
-    glibc holds on to it, apart for each thread, so that phases of work with tensors of different
-    sizes, such as rollouts and updates, would each keep their peak. Elsewhere this does nothing.
-    """
+    """Let go of what nobody holds any more, and of what the C library keeps of freed tensors."""
     gc.collect()
+    trim()
+
+
+def trim() -> None:
+    """Give back what the C library keeps of freed tensors.
+
+    glibc holds on to it, so that work with tensors of ever other sizes, as packed batches are,
+    leaves more and more holes between them: a model of 135 million weights took twice its memory
+    after a hundred steps. Elsewhere this does nothing.
+    """
     if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+        malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if malloc_trim is not None:
+            malloc_trim(0)
