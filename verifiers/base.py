@@ -26,12 +26,14 @@ GROUP = "distill.verifiers"
 BUILTIN = {
     "all": "verifiers.composite:AllOf",
     "any": "verifiers.composite:AnyOf",
+    "choice": "verifiers.choice:Choice",
     "consensus": "verifiers.consensus:Consensus",
     "exact": "verifiers.exact:Exact",
     "format": "verifiers.format:Format",
     "math": "verifiers.math:Math",
     "refusal": "verifiers.refusal:Refusal",
     "regex": "verifiers.regex:Regex",
+    "sql": "verifiers.sql:Sql",
     "weighted": "verifiers.composite:Weighted",
 }
 

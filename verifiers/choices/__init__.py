@@ -1,0 +1,1 @@
+"""Reading answers to multiple-choice questions: the options, and what a text claims of them."""

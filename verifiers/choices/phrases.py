@@ -1,0 +1,147 @@
+"""The words by which a text answers, hedges, denies and takes back; text is cleaned before."""
+
+from __future__ import annotations
+
+import re
+
+ANSWER = re.compile(
+    r"(?:\b(?:answer|ans|solution|response|pick|guess|verdict|selection|vote)\b(?!\s+(?:choices"
+    r"|options))"
+    r"|\b(?:correct|right|best|final|chosen|my|true|closest)\s+(?:answer\s+)?"
+    r"(?:option|choice|letter|one|alternative|statement|match|fit)\b|^\W*(?:correct|final)(?=\s*:)"
+    r"|\brespuesta(?:\s+corr\w+|\s+est)?|\bantwort|\bréponse(?:\s+correcte)?"
+    r"|\brisposta(?:\s+corr\w+|\s+est)?|\bresposta(?:\s+corr\w+|\s+est)?"
+    r"|\bответ|答案|正解|答え|정답)"
+    r"(?:\s+(?:to|for|of|in|here|choice|option|therefore|then|letter)\b[^.:\n]{0,60}?)?[\s\"']*"
+    r"(?:\b(?:is|was|would be|will be|should be|must be|has to be|can only be|ist|lautet|est|es"
+    r"|é)\b"
+    r"|'s\b|è|是|为|為|は|은|[:=→⇒]|[-–—=]+>|(?<=\s)[-–—](?=\s)|(?=\s*\())"
+    r"\s*[:=]?\s*",
+    re.I,
+)
+FILL = re.compile(
+    r"(?:(?:therefore|thus|indeed|clearly|definitely|certainly|obviously|surely|probably"
+    r"|most likely"
+    r"|likely|simply|actually|in fact|hence|then|that|best described (?:as|by)|given by|as follows"
+    r"|(?:the\s+)?(?:letter|option|choice|answer|alternative|opción|la opción|option)(?=\W))\b"
+    r"|[\s:\"',=>-])+",
+    re.I,
+)
+NEGATED = re.compile(
+    r"\W*(?:not\b|never\b|n't|neither\b|nor\b|none\b(?! of the)|anything but|nicht\b|pas\b"
+    r"|no es\b|不|не\b)",
+    re.I,
+)
+OPEN = re.compile(
+    r"\W*(?:either|between|unclear|unknown|undetermined|uncertain|one of|maybe|perhaps|possibly"
+    r"|might|could|may\b|unsure|any of|among|hard to|debatable|ambiguous|up to)\b",
+    re.I,
+)
+TAIL_DENIES = re.compile(
+    r"[\s)\].\"']{0,3}(?:"
+    r"(?:[:–—-]\s*|,?\s*which is\s+)?"
+    r"(?:is|was|are|seems?|looks?|can|could|does|would|has been|can be|must be)?\s*"
+    r"(?:clearly|definitely|also|therefore|thus|obviously|simply|just|all|only)?\s*"
+    r"(?:wrong|incorrect|false|n't\b|cannot\b|can't\b|never\b|ruled out|eliminated|excluded"
+    r"|impossible|invalid|tempting|out\b|a (?:\w+ )?(?:trap|distractor|lure|decoy|misconception)"
+    r"|implausible|unlikely|too\b|isn't|wasn't|doesn't|fails?\b|half\b|partly|partially|almost"
+    r"|nearly"
+    r"|不对|错|では(?:な|あ)|じゃな)"
+    r"|(?:(?:is|was|are|can|could|does|would)\s+|[:–—-]\s*)(?:\w+ly\s+|also\s+)?not\b|^\s*not\b)",
+    re.I,
+)
+TAIL_ASSERTS = re.compile(
+    r"\W{0,3}(?:(?:is|was|are|must be|has to be|would be|'s|being|as)\s+|[:–—-]\s*)"
+    r"(?:(?:the|our|my|clearly|definitely|indeed|therefore|thus|obviously|certainly|hence|most"
+    r"|only"
+    r"|one|single|both|all|actually|in fact|really)\s+){0,4}"
+    r"(?:correct|right|best|true|answer|accurate|appropriate|solution|valid|winner|choice"
+    r"|it\b(?=\W*$))"
+    r"|\W{0,3}(?:it is\b|(?:fits|matches|works|wins|holds|remains|stands|satisfies|suffices)\b)"
+    r"|\s*[✓✔✅☑]",
+    re.I,
+)
+DENIED_BEFORE = re.compile(
+    r"(?:\bnot|n't(?: be)?|\bcannot be|\beliminat\w+|\brul(?:e[sd]?|ing) out|\bexclud\w+"
+    r"|\breject\w*"
+    r"|\bdiscard\w*|\bexcept(?: for)?|\bother than|\brather than|\binstead of|\bneither|\bnor"
+    r"|\bdismiss\w*|\bwithout|\bunlike|\bversus|\b(?:all|everything|anything|nothing|none"
+    r"|any) but|\bcross(?:ed|ing)? out|\bcross off|[✗✘❌])"
+    r"\s*(?:the\s+)?(?:option|choice|answer|letter)?s?[\s(\[\"']*$",
+    re.I,
+)
+CONCLUDES = re.compile(
+    r"(?:\b(?:so|therefore|thus|hence|leav(?:es|ing)(?: us| me)?(?: with)?|left with|remain(?:s"
+    r"|ing)"
+    r"|choos\w+|chose|pick\w*|select\w*|go(?:ing)? (?:with|for)|went with|settl\w+ (?:on|for)"
+    r"|opt\w* for|conclude\w*|it'?s|it is|that'?s|that is|this is|must be|has to be|would be"
+    r"|(?:i'd|i would|i'll|i will|i) (?:say|guess|answer|mark|submit)|i(?:'m| am) \w+ (?:with|on)"
+    r"|i (?:think|believe)|means|indicates|namely|points to|corresponds to|made it|(?:correct"
+    r"|right|best|proper)\s[\w\s]{1,40}\s(?:is|was)|chang\w+ (?:\w+ ){0,3}to"
+    r"|switch\w* (?:\w+ ){0,3}to|revis\w+ (?:\w+ ){0,3}to"
+    r"|lock(?:ing)? in|final|conclusion|elijo|wähle|choisis|correct)\b|[→⇒✓✔✅☑]|[-=]>)"
+    r"[\s:,]*(?:(?:us|with|only|it'?s|it is|it must be|that|the|just|clearly|definitely"
+    r"|definitively"
+    r"|indeed|therefore|actually|probably|likely|be|down|option|choice|answer|letter|alternative)"
+    r"[\s:,]+)*[(\[\"']?\s*$",
+    re.I,
+)
+CONDITION = re.compile(
+    r"\b(?:if(?! i (?:had|have|must)| forced| asked)|please|unless|whether|suppose|supposing"
+    r"|assum\w+|pretend|imagine|had (?:it|the|we|they)"
+    r"|why|would have|could have|might have|you (?:may|might)|some (?:may|might|would|people"
+    r"|students)"
+    r"|many (?:people|students|would)|people (?:may|might|often)|students (?:may|might|often)"
+    r"|someone|at first|initially|first (?:thought|guess|instinct)|originally|when the"
+    r"|as though)\b",
+    re.I,
+)
+DOUBT = re.compile(
+    r"(?<!no )\b(?:doubt\w*|not sure|unsure|not certain|maybe|perhaps|possibly|might|may|could"
+    r"|seems?"
+    r"|seemed|looks?|looked|appears?|appeared|tempt\w+|almost|consider\w*|try|test|check\w*"
+    r"|examin\w+|thought|let's|lets|compare|versus|vs|either|between|similar to|resembles?)\b",
+    re.I,
+)
+NEGATIVE = re.compile(
+    r"\b(?:not|never|neither|nor|cannot|hardly|wrong|incorrect|false|unlikely|no (?:way|chance"
+    r"|reason|longer)"
+    r"|nicht|almost|opposite)\b|n't\b",
+    re.I,
+)
+BOUNDARY = re.compile(
+    r"[;,:–—]|\s-\s|\b(?:but|because|since|although|though|whereas|while|however|yet|so"
+    r"|therefore|hence"
+    r"|thus|which means|and(?= (?:so|the (?:answer|correct)|therefore|thus|it|that|i|we)\b))\b",
+    re.I,
+)
+JOIN = re.compile(
+    r"\W{0,2}?\s*(,?\s*(?:and/or|and|or|und|oder|et|ou|y|o|e)\b(?:\s+(?:maybe|perhaps|possibly"
+    r"|also))?"
+    r"|[,/&+、]|or)\s*(?:option|choice|answer)?\s*",
+    re.I,
+)
+ALSO = re.compile(
+    r"\b(?:or|also|maybe|possibly|perhaps|equally|as well|alternatively|both)\b", re.I
+)
+BECAUSE = re.compile(
+    r"\b(?:because|since|as|which|where|while|whereas|rather than|not|unlike)\b", re.I
+)
+SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?!\))|\n+")
+RESTED = re.compile(
+    r"\s*$|\s*(?:because|since|as|for|and|or|is|by|due|given"
+    r"|[-,–—:;(/&+\n\u3040-\u30ff\u4e00-\u9fff])",
+    re.I,
+)
+JOIN_BEFORE = re.compile(
+    r"(?:,\s*)?(?:\band\b|\bor\b|&|/|,)\s*(?:option|choice|answer)?\s*[(\[]?$", re.I
+)
+CONTRAST = re.compile(r"\b(?:but|however|yet|instead)\b|;", re.I)
+RATHER = re.compile(r"\bbut\s+(?:rather\s+|instead\s+)?", re.I)
+STATES = re.compile(
+    r"(?:\b(?:is|are|was|were|be|called|named|equals|gives|becomes|'s)\b|[=:→])\s*(?:\w+ly\s+"
+    r"|an?\s+|the\s+)?$",
+    re.I,
+)
+COMMON = frozenset(("yes", "no", "true", "false", "none", "all", "both", "neither", "one", "zero"))
+"""Options that are also words of any sentence: they count where they are the answer itself."""
