@@ -30,6 +30,7 @@ BUILTIN = {
     "consensus": "verifiers.consensus:Consensus",
     "exact": "verifiers.exact:Exact",
     "format": "verifiers.format:Format",
+    "json_schema": "verifiers.json_schema:JsonSchema",
     "math": "verifiers.math:Math",
     "refusal": "verifiers.refusal:Refusal",
     "regex": "verifiers.regex:Regex",

@@ -29,6 +29,7 @@ TURNED = re.compile(
     r"|i was wrong)\b",
     re.I,
 )
+DENIED = re.compile(r"(?:\bnot|n't|\bnever|\bthan|\binstead of)[\s(\[]*$", re.I)
 GLUE = re.compile(r"[\s,$;&.\\]*(?:and|or)?[\s,$;&.\\]*", re.I)
 SPREAD = 3
 
@@ -147,14 +148,21 @@ def _boxes(reader: Reader, seen: str, plain: str) -> list[Claim]:
         over = len(seen) if end is None else end
         places.append((start, over, "box" if end else "open box"))
     places += [(m.start(2), m.end(2), "tag") for m in TAG.finditer(seen)]
+    opened = seen.rfind("<answer>")
+    if opened >= 0 and "</answer>" not in seen[opened:]:
+        places.append((opened, len(seen), "open tag"))
     places += [(m.start(1), m.end(1), "mark") for m in HASHES.finditer(seen)]
     found: list[Claim] = []
     for start, end, how in sorted(places)[-100:]:
         payload = plain[start:end]
         if found and start < found[-1].end:
             continue
-        claim = reader.read(payload, EXPLICIT, start, how) if how != "open box" else None
+        claim = reader.read(payload, EXPLICIT, start, how) if not how.startswith("open") else None
         claim = claim or Claim(EXPLICIT, None, start, end, how)
+        if "?" in payload:
+            claim = claim._replace(labels=None)
+        if DENIED.search(plain[max(0, start - 40) : start]):
+            claim = claim._replace(denied=True)
         if not payload.strip():
             continue
         claim = claim._replace(end=end)

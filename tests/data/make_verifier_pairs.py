@@ -61,7 +61,7 @@ def row(answer: Any, text: str, expected: str, category: str, **more: Any) -> Ro
 def choice(rng: random.Random) -> Iterator[Row]:
     """Every way of saying a letter, with the right one and another; and every way of not saying."""
     for frames, category in ((SAYS, "said"), (HEDGES, "hedged or denied")):
-        for frame in frames * 4:
+        for frame in frames * 8:
             texts = dict(zip("ABCD", rng.sample(WORDS, 4), strict=True))
             gold, other, third = rng.sample("ABCD", 3)
             answer = {"options": texts, "correct": gold}
@@ -136,6 +136,45 @@ def shape(rng: random.Random) -> Iterator[Row]:
         boxed = {"format": {"shape": "boxed"}}
         yield row(None, rf"{thought} \boxed{{{answer}}}.", "correct", "box", section=boxed)
         yield row(None, rf"\boxed{{{answer}}} {thought}", "wrong", "box", section=boxed)
+
+
+def json_schema(rng: random.Random) -> Iterator[Row]:
+    """An object that keeps to its schema, and the same with one thing broken."""
+    for _ in range(14):
+        keys = rng.sample(WORDS, 3)
+        low = rng.randrange(50)
+        kinds: Row = {
+            keys[0]: {"type": "integer", "minimum": low},
+            keys[1]: {"type": "string", "maxLength": 8},
+            keys[2]: {"type": "array", "items": {"type": "boolean"}, "minItems": 1},
+        }
+        schema = {
+            "type": "object",
+            "properties": kinds,
+            "required": keys,
+            "additionalProperties": False,
+        }
+        value: Row = {
+            keys[0]: low + rng.randrange(9),
+            keys[1]: rng.choice(WORDS),
+            keys[2]: [True, False],
+        }
+        whole = json.dumps(value, indent=rng.choice((None, 2)))
+        frames = ("{}", "```json\n{}\n```", "Here it is:\n{}\nBye.", "<answer>{}</answer>")
+        shuffled = json.dumps(dict(rng.sample(list(value.items()), 3)))
+        for text in (whole, shuffled):
+            yield row(schema, rng.choice(frames).replace("{}", text), "correct", "kept")
+        breaks: list[Row] = [
+            {keys[0]: low - 1}, {keys[0]: str(low)}, {keys[0]: low + 0.5}, {keys[1]: "x" * 9},
+            {keys[1]: None}, {keys[2]: []}, {keys[2]: [1]}, {"more": 1},
+        ]  # fmt: skip
+        for change in breaks:
+            text = json.dumps(value | change)
+            yield row(schema, rng.choice(frames).replace("{}", text), "wrong", "broken")
+        lost = json.dumps({key: value[key] for key in keys[1:]})
+        twice = whole.rstrip("}\n") + f', "{keys[0]}": {low}' + "}"
+        for text in (lost, twice, whole[:-1], whole + "]", whole.replace('"', "'"), whole + whole):
+            yield row(schema, text, "wrong", "no such JSON")
 
 
 def sql(rng: random.Random) -> Iterator[Row]:
@@ -232,6 +271,7 @@ MAKERS = {
     "consensus": consensus,
     "exact": exact,
     "format": shape,
+    "json_schema": json_schema,
     "regex": regex,
     "sql": sql,
     "weighted": lambda rng: composite("weighted", rng),

@@ -29,12 +29,15 @@ from verifiers.choices.phrases import (
     NEGATED,
     NEGATIVE,
     OPEN,
+    PROVIDED,
     RATHER,
     RESTED,
     SENTENCE,
     STATES,
+    SURE,
     TAIL_ASSERTS,
     TAIL_DENIES,
+    TAKEN,
 )
 
 EXPLICIT, CONCLUDED, JUDGED, ALONE, TOLD = 4, 3, 2, 1, 0
@@ -65,7 +68,7 @@ class Reader:
             re.I,
         )
         self.mention = re.compile(
-            rf"(?<![\w'\\.+=^-])(?:(option|choice|answer|alternative)s?\s+)?"
+            rf"(?<![A-Za-z0-9_'\\.+=^-])(?:(option|choice|answer|alternative)s?\s+)?"
             rf"([(\[]?)({label})(?![\w^=+]|'(?!s\b)\w|[.,]\d|-\w)(\s?[)\]])?",
             re.I,
         )
@@ -94,7 +97,7 @@ class Reader:
         for match in ANSWER.finditer(said):
             before = said[: match.start()]
             near = BOUNDARY.split(before)[-1]
-            if CONDITION.search(CONTRAST.split(before)[-1]):
+            if CONDITION.search(CONTRAST.split(before)[-1] + match[0]):
                 continue
             claim = self.read(said[match.end() :], EXPLICIT, at + match.end(), "phrase")
             if claim is None:
@@ -139,6 +142,8 @@ class Reader:
     def _is_label(self, match: re.Match[str], rest: str) -> bool:
         """Whether a letter is a label, and not a word such as "a" or "I"."""
         after = rest[match.end() :]
+        if match[2] == "I" and not match[1] and not re.match(r"\s*[.)!]*\s*$", after):
+            return bool(self.options.opening(after.lstrip()))
         if match[1] or match[3] or RESTED.match(after) or match.start(2) > 0:
             return True
         own = self.options.opening(after.lstrip())
@@ -150,9 +155,11 @@ class Reader:
     def _after(self, label: str, rest: str) -> set[str] | None:
         """All options that are named with `label`; None where they are held open or disagree."""
         taken = {label}
-        rest, same = self._own_text(label, rest)
-        if not same:
+        behind, same = self._own_text(label, rest)
+        clear = behind != rest or TAKEN.match(rest) or TAIL_ASSERTS.match(rest)
+        if not same or not clear or PROVIDED.search(rest):
             return None
+        rest = behind
         while joined := JOIN.match(rest):
             head = self._head(rest[joined.end() :])
             if head is None or TAIL_DENIES.match(rest[joined.end() + head[1] :]):
@@ -266,6 +273,8 @@ class Reader:
             clauses.append((comma + 1, said[comma + 1 :]))
         for start, clause in clauses:
             lead = len(clause) - len(clause.lstrip(" \t-•>#\"'→"))
+            sure = SURE.match(clause, lead)
+            lead = sure.end() if sure else lead
             body = clause[lead:]
             if NEGATIVE.search(said) or DOUBT.search(said) or CONDITION.search(said):
                 return None
@@ -274,9 +283,12 @@ class Reader:
                 continue
             rest, same = self._own_text(head[0], body[head[1] :])
             state = self._after(head[0], body[head[1] :])
-            reason = re.match(r"\s*[,.:;–—-]?\s*(?:because|since|as|for)\b", rest, re.I)
+            reason = re.match(r"\s*[,.:;–—]?\s*(?:because|since|as)\b", rest, re.I)
             if state is not None and len(state) > 1:
                 return Claim(ALONE, frozenset(state), at + start + lead, at + len(said), "alone")
+            graded = rest[:1] and rest[:1] in "-+"
+            if graded or (self._labels(rest) - {head[0]} and reason is None):
+                return None
             if same and (not rest.strip(" .!\"')]:-") or reason):
                 labels = None if state is None else frozenset(state)
                 return Claim(ALONE, labels, at + start + lead, at + len(said), "alone")

@@ -12,10 +12,11 @@ ANSWER = re.compile(
     r"|\brespuesta(?:\s+corr\w+|\s+est)?|\bantwort|\bréponse(?:\s+correcte)?"
     r"|\brisposta(?:\s+corr\w+|\s+est)?|\bresposta(?:\s+corr\w+|\s+est)?"
     r"|\bответ|答案|正解|答え|정답)"
+    r"(?:\s*,\s*(?:then|therefore|thus|hence|of course|i think|i believe)\s*,)?"
     r"(?:\s+(?:to|for|of|in|here|choice|option|therefore|then|letter)\b[^.:\n]{0,60}?)?[\s\"']*"
     r"(?:\b(?:is|was|would be|will be|should be|must be|has to be|can only be|ist|lautet|est|es"
     r"|é)\b"
-    r"|'s\b|è|是|为|為|は|은|[:=→⇒]|[-–—=]+>|(?<=\s)[-–—](?=\s)|(?=\s*\())"
+    r"|'s\b|è|是|为|為|选|は|은|[:=→⇒]|[-–—=]+>|(?<=\s)[-–—](?=\s)|(?=\s*\())"
     r"\s*[:=]?\s*",
     re.I,
 )
@@ -53,7 +54,7 @@ TAIL_DENIES = re.compile(
 TAIL_ASSERTS = re.compile(
     r"\W{0,3}(?:(?:is|was|are|must be|has to be|would be|'s|being|as)\s+|[:–—-]\s*)"
     r"(?:(?:the|our|my|clearly|definitely|indeed|therefore|thus|obviously|certainly|hence|most"
-    r"|only"
+    r"|final|only"
     r"|one|single|both|all|actually|in fact|really)\s+){0,4}"
     r"(?:correct|right|best|true|answer|accurate|appropriate|solution|valid|winner|choice"
     r"|it\b(?=\W*$))"
@@ -66,7 +67,7 @@ DENIED_BEFORE = re.compile(
     r"|\breject\w*"
     r"|\bdiscard\w*|\bexcept(?: for)?|\bother than|\brather than|\binstead of|\bneither|\bnor"
     r"|\bdismiss\w*|\bwithout|\bunlike|\bversus|\b(?:all|everything|anything|nothing|none"
-    r"|any) but|\bcross(?:ed|ing)? out|\bcross off|[✗✘❌])"
+    r"|any) but|\bcross(?:ed|ing)? out|\bcross off|[✗✘❌]|不[选是]?)"
     r"\s*(?:the\s+)?(?:option|choice|answer|letter)?s?[\s(\[\"']*$",
     re.I,
 )
@@ -79,7 +80,7 @@ CONCLUDES = re.compile(
     r"|i (?:think|believe)|means|indicates|namely|points to|corresponds to|made it|(?:correct"
     r"|right|best|proper)\s[\w\s]{1,40}\s(?:is|was)|chang\w+ (?:\w+ ){0,3}to"
     r"|switch\w* (?:\w+ ){0,3}to|revis\w+ (?:\w+ ){0,3}to"
-    r"|lock(?:ing)? in|final|conclusion|elijo|wähle|choisis|correct)\b|[→⇒✓✔✅☑]|[-=]>)"
+    r"|lock(?:ing)? in|final|conclusion|elijo|wähle|choisis|correct)\b|[→⇒✓✔✅☑选]|[-=]>)"
     r"[\s:,]*(?:(?:us|with|only|it'?s|it is|it must be|that|the|just|clearly|definitely"
     r"|definitively"
     r"|indeed|therefore|actually|probably|likely|be|down|option|choice|answer|letter|alternative)"
@@ -87,7 +88,11 @@ CONCLUDES = re.compile(
     re.I,
 )
 CONDITION = re.compile(
-    r"\b(?:if(?! i (?:had|have|must)| forced| asked)|please|unless|whether|suppose|supposing"
+    r"\b(?:some(?: \w+)? (?:say|said|think|claim|argue|believe)|others? (?:say|think|claim|argue)"
+    r"|according to|second[- ](?:best|choice)|(?:previous|other|last) (?:question|problem|one)"
+    r"|(?:friend|student|user|teacher|colleague|classmate|neighbou?r|book|bob|alice|his|her|their"
+    r"|your)(?:'s)? (?:answer|choice|guess|pick)|if(?! i (?:had|have|must)| forced| asked)"
+    r"|please|unless|whether|suppose|supposing"
     r"|assum\w+|pretend|imagine|had (?:it|the|we|they)"
     r"|why|would have|could have|might have|you (?:may|might)|some (?:may|might|would|people"
     r"|students)"
@@ -145,3 +150,16 @@ STATES = re.compile(
 )
 COMMON = frozenset(("yes", "no", "true", "false", "none", "all", "both", "neither", "one", "zero"))
 """Options that are also words of any sentence: they count where they are the answer itself."""
+TAKEN = re.compile(
+    r"\s*(?:$|[.,;:!)\]\n(–—/&+、。\"'}]|-\s|(?:because|since|as|for|due|given|by|which|that|where|and"
+    r"|but|or"
+    r"|i\.?e\b|namely|over|rather|instead|not|is|was|here|with|from|[^\x00-\x7f]))",
+    re.I,
+)
+"""What may follow an option that is taken; anything else makes it unclear what is meant."""
+PROVIDED = re.compile(
+    r"\b(?:if|unless|otherwise|provided|assuming|or (?:none|neither|nothing|all))\b", re.I
+)
+SURE = re.compile(
+    r"(?:(?:surely|definitely|clearly|certainly|obviously|probably|so|hence)\b[\s,:]*)?", re.I
+)
