@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import resource
 import shutil
 import subprocess
@@ -26,11 +25,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import yaml
+from blocks import ROOT, write
 
 from students.evaluate import compare
 from students.intervals import Interval
 
-ROOT = Path(__file__).parent.parent
 DISTILL = [sys.executable, "-c", "from pipelines.cli import main; main()"]
 PAGES = ("README.md", "docs/stages.md")
 Result = dict[str, Any]
@@ -226,16 +225,6 @@ BARS: dict[str, Callable[[Result], dict[str, bool]]] = {
 }
 
 
-def write(block: str, text: str) -> None:
-    """Put `text` into the blocks of the documentation that are named `block`."""
-    pattern = re.compile(
-        rf"(<!-- figures:{re.escape(block)} [^>]*-->\n).*?(<!-- /figures -->)", re.DOTALL
-    )
-    for page in PAGES:
-        path = ROOT / page
-        path.write_text(pattern.sub(lambda m: m[1] + text + m[2], path.read_text()))
-
-
 def main() -> None:
     """Run, print, and exit 1 where a bar does not hold."""
     parser = argparse.ArgumentParser(description="What each stage of a shipped recipe bought.")
@@ -258,7 +247,7 @@ def main() -> None:
     for block, text in blocks.items():
         print(text)
         if args.docs:
-            write(block, text)
+            write(block, text, PAGES)
     held = {f"{r['seed']}: {bar}": ok for r in results for bar, ok in BARS[name](r).items()}
     if args.json:
         figures = {

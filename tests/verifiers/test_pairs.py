@@ -54,3 +54,21 @@ def test_mutated_pairs_are_up_to_date(tmp_path):
     for name in LISTS:
         file = f"{name}_pairs.jsonl"
         assert (tmp_path / file).read_text() == (DATA / file).read_text(), f"run {MAKER.name}"
+
+
+def examples():
+    """Problem, text and verdict of every example in the documentation, by verifier."""
+    page = (DATA.parents[1] / "docs" / "verifiers.md").read_text()
+    for section in page.split("\n## ")[1:]:
+        name = re.match(r"`(\w+)`", section)[1]
+        problem = re.search(r"```json\n(.*?)\n```", section, re.S)
+        for text, expected in re.findall(r"^\| `(.+?)` \| (correct|wrong) \|", section, re.M):
+            said = text.replace("⏎", "\n").replace(r"\|", "|")
+            yield name, json.loads(problem[1]), said, expected
+
+
+def test_the_examples_of_the_documentation():
+    found = list(examples())
+    assert len(found) > 40
+    for name, problem, text, expected in found:
+        assert statuses(name, problem | {"text": text}) == expected, (name, text)
