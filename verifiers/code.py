@@ -7,14 +7,16 @@ what comes back is compared here, outside: expected values never enter the box.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from verifiers.box.box import Child
+from verifiers import scripts, stdio
 from verifiers.box.compare import same
+from verifiers.box.order import Child
 from verifiers.boxed import SHOWN, Boxed, fault
+from verifiers.languages import Languages
 from verifiers.records import Problem, Verdict
-from verifiers.submission import LONGEST, Code, find
+from verifiers.submission import LONGEST, find
 
 SUM = {
     "kind": "function",
@@ -38,38 +40,64 @@ class CodeVerifier(Boxed):
         ({"prompt": "add(a, b)", "answer": SUM}, "", "wrong"),
     )
 
-    def __init__(self, json_types: bool = False, **limits: Any):
+    def __init__(
+        self,
+        json_types: bool = False,
+        languages: Mapping[str, Mapping[str, Any]] | None = None,
+        **limits: Any,
+    ):
         super().__init__(**limits)
         self.json_types = json_types
+        self.languages = Languages(languages or {})
 
     def check_gold(self, problem: Problem) -> str | None:
         """Why the tests cannot be used, or None."""
         gold = problem.answer
         if not isinstance(gold, Mapping):
             return "the answer must be an object with a `kind`"
-        check = CHECKS.get(str(gold.get("kind")))
-        return check(gold) if check else f"`kind` must be one of {', '.join(CHECKS)}"
+        match gold.get("kind"):
+            case "function":
+                return _check_entry(gold) or _check_function(gold)
+            case "script":
+                return _check_entry(gold) or scripts.check(gold)
+            case "stdio":
+                return stdio.check(gold) or self.languages.check(gold)
+            case "compiles":
+                return self.languages.check(gold)
+        return "`kind` must be function, script, stdio or compiles"
 
     def verify(self, problem: Problem, text: str) -> Verdict:
         """Run the submission of `text`."""
         gold = problem.answer
-        code = find(text, entry=str(gold.get("entry_point", "")))
+        language = self.languages.name(gold)
+        code = find(text, self.languages.fences(language), str(gold.get("entry_point", "")))
         if code is None:
             return self.verdict("wrong", "no_answer", "the text holds no code")
         if len(code.source) > LONGEST:
             why = f"the code is longer than {LONGEST:,} characters"
             verdict = self.verdict("wrong", "output", why)
         else:
-            verdict = JUDGES[gold["kind"]](self, gold, code)
+            verdict = self._judge(problem, code.source, language)
         verdict.extracted, verdict.span = code.source[:SHOWN], code.span
         verdict.method = f"code/{gold['kind']}"
         return verdict
 
-    def _function(self, gold: Mapping[str, Any], code: Code) -> Verdict:
+    def _judge(self, problem: Problem, source: str, name: str) -> Verdict:
+        gold = problem.answer
+        if gold["kind"] == "function":
+            return self._function(gold, source)
+        if gold["kind"] == "script":
+            return scripts.judge(self, gold, source, problem)
+        language = None if name == "python" else self.languages.get(name)
+        if gold["kind"] == "stdio":
+            return stdio.judge(self, gold, source, language)
+        return stdio.compiles(self, source, language)
+
+    def _function(self, gold: Mapping[str, Any], source: str) -> Verdict:
         tests = gold["tests"]
         sent = [{"args": test.get("args", []), "kwargs": test.get("kwargs", {})} for test in tests]
-        task = {"source": code.source, "entry": gold["entry_point"], "tests": sent}
-        outcome = self.box(code.source).run([Child("function", task)], self.limits)
+        task = {"source": source, "entry": gold["entry_point"], "tests": sent}
+        outcome = self.box(source).run([Child("function", task)], self.limits)
         head, *answers = outcome.messages or [{}]
         if "load" in head:
             return self.verdict("wrong", *fault(head["load"]))
@@ -103,17 +131,15 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _tests(gold: Mapping[str, Any]) -> Any:
-    tests = gold.get("tests")
-    return tests if isinstance(tests, list) and tests else None
+def _check_entry(gold: Mapping[str, Any]) -> str | None:
+    entry = gold.get("entry_point")
+    named = isinstance(entry, str) and all(part.isidentifier() for part in entry.split("."))
+    return None if named else "`entry_point` must name a function"
 
 
 def _check_function(gold: Mapping[str, Any]) -> str | None:
-    entry = gold.get("entry_point")
-    if not isinstance(entry, str) or not all(part.isidentifier() for part in entry.split(".")):
-        return "`entry_point` must name a function"
-    tests = _tests(gold)
-    if tests is None:
+    tests = gold.get("tests")
+    if not isinstance(tests, list) or not tests:
         return "`tests` must be a list with something in it"
     for number, test in enumerate(tests, 1):
         if not isinstance(test, Mapping) or "expected" not in test:
@@ -123,9 +149,3 @@ def _check_function(gold: Mapping[str, Any]) -> str | None:
         if not isinstance(test.get("kwargs", {}), Mapping):
             return f"`kwargs` of test {number} must be an object"
     return None
-
-
-CHECKS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {"function": _check_function}
-JUDGES: dict[str, Callable[[CodeVerifier, Mapping[str, Any], Code], Verdict]] = {
-    "function": CodeVerifier._function
-}

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from verifiers.base import VerifierError
@@ -45,20 +45,33 @@ class Box:
         self._lock = threading.Lock()
         self._running: _Running | None = None
 
-    def run(self, children: Sequence[Child], limits: Limits, keep: bool = False) -> Outcome:
-        """Run `children` together until the last of them ends; `keep` leaves the scratch folder.
+    def run(self, children: Sequence[Child], limits: Limits) -> Outcome:
+        """Run `children` together until the last of them ends.
 
         Raises BoxDied where two boxes in turn broke, NoBox where there is no isolation.
         """
         with self._lock:
             for attempt in (1, 2):
                 try:
-                    return self._start().run(children, limits, keep)
+                    return self._start().run(children, limits)
                 except BoxDied:
                     self._stop()
                     if attempt == 2:
                         raise
         raise AssertionError
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Callable[[Sequence[Child], Limits], Outcome]]:
+        """Several orders that share the scratch folder, such as a build and the runs after it.
+
+        Gives what runs one; raises BoxDied where the box broke, NoBox where there is no isolation.
+        """
+        with self._lock:
+            running = self._start()
+            try:
+                yield lambda children, limits: running.run(children, limits, keep=True)
+            finally:
+                running.wipe()
 
     def close(self) -> None:
         """End the box and all in it."""
@@ -154,7 +167,7 @@ class _Running:
                 self._zygote = struct.unpack("3i", packed)[0]
         return json.loads(data) if data else None
 
-    def run(self, children: Sequence[Child], limits: Limits, keep: bool) -> Outcome:
+    def run(self, children: Sequence[Child], limits: Limits, keep: bool = False) -> Outcome:
         """One order; raises BoxDied."""
         if not self._ready and self._hear(time.monotonic() + READY) is None:
             self.broken = True
@@ -169,6 +182,17 @@ class _Running:
                 raise BoxDied(str(error)) from error
             order.let_go()
             return self._attend(order)
+
+    def wipe(self) -> None:
+        """Empty the scratch folder; a box that cannot is broken."""
+        self._orders += 1
+        try:
+            self._control.send(json.dumps({"wipe": self._orders}).encode())
+        except OSError:
+            self.broken = True
+            return
+        answer = self._hear(time.monotonic() + UP)
+        self.broken = self.broken or answer is None or answer.get("n") != self._orders
 
     def _attend(self, order: Order) -> Outcome:
         """Read what the children say until the zygote reports their end."""

@@ -52,6 +52,7 @@ def interpreter() -> str:
 def packages() -> list[str]:
     """Folders of installed packages."""
     known = [*site.getsitepackages(), *map(sysconfig.get_path, ("purelib", "platlib"))]
+    known += [path for path in sys.path if os.path.basename(path) == "site-packages"]
     return [path for path in dict.fromkeys(known) if os.path.isdir(path)]
 
 

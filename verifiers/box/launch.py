@@ -31,7 +31,7 @@ def main() -> None:
 
     if rung != "namespaces" and not plan["inside"] and os.geteuid() == 0:
         walls.reach(plan["reach"])
-        walls.drop(os.getpid())
+        walls.drop(walls.stranger(os.getpid()))
     if rung == "bubblewrap" and not plan["inside"]:
         os.execv(plan["argv"][0], plan["argv"])
     if rung == "namespaces":

@@ -119,3 +119,10 @@ UNPACKED: dict[str, Any] = {
     "c": lambda parts: complex(*parts),
     "?": lambda name: Opaque(str(name)),
 }
+
+
+def opaque(wire: Any) -> bool:
+    """Whether anything in a wire form could not cross."""
+    if isinstance(wire, dict):
+        return "?" in wire or any(map(opaque, wire.values()))
+    return isinstance(wire, list) and any(map(opaque, wire))

@@ -14,12 +14,14 @@ import os
 import sys
 import time
 import types
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from . import plain
 
 PATIENCE = 0.005
 SAID = 300
+Mode = Callable[[dict[str, Any], list[int]], int]
 MESSAGE_LIMIT = 4 << 20
 
 
@@ -70,7 +72,7 @@ def _exactly(number: int, size: int) -> bytes | None:
     return b"".join(parts)
 
 
-def run(mode: str, payload: bytes, channels: list[int]) -> NoReturn:
+def run(mode: Mode, payload: bytes, channels: list[int]) -> NoReturn:
     """Do what an order says in this process, and end it."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = _stream(number, "w" if number else "r")
@@ -78,7 +80,7 @@ def run(mode: str, payload: bytes, channels: list[int]) -> NoReturn:
         setattr(sys, f"__{name}__", stream)
     status = 1
     try:
-        status = MODES[mode](json.loads(payload), channels)
+        status = mode(json.loads(payload), channels)
     except SystemExit as error:
         status = _status(error)
     except BaseException:
@@ -177,6 +179,30 @@ def function(task: dict[str, Any], channels: list[int]) -> int:
     return 0
 
 
+def serve(task: dict[str, Any], channels: list[int]) -> int:
+    """Load the source, then answer the calls of the process beside this one until it ends."""
+    channel = Channel(channels[0])
+    try:
+        module = load(task["source"], "submission")
+    except BaseException as fault:
+        channel.send({"load": error(fault)}, now=True)
+        return 1
+    if not there(module, task["entry"]):
+        channel.send({"missing": task["entry"]}, now=True)
+        return 1
+    names = [name for name, value in list(vars(module).items()) if callable(value)]
+    channel.send({"loaded": names}, now=True)
+    while (call := receive(channels[0])) is not None:
+        args, kwargs = plain.unpack(call["args"]), plain.unpack(call["kwargs"])
+        try:
+            answer = {"value": packed(resolve(module, call["call"])(*args, **kwargs))}
+            answer["args"] = packed(args)
+        except BaseException as fault:
+            answer = error(fault)
+        channel.send(answer, now=True)
+    return 0
+
+
 def packed(value: Any) -> Any:
     """The wire form, also where the submission has set a low limit to recursion."""
     if sys.getrecursionlimit() < 1000:
@@ -240,11 +266,3 @@ def forget_ourselves() -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == package.split(".")[0]]:
         del sys.modules[name]
     sys.path[:] = [path for path in sys.path if path != ""]
-
-
-MODES = {
-    "function": function,
-    "program": program,
-    "syntax": check_syntax,
-    "command": command,
-}

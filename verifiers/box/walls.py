@@ -22,17 +22,19 @@ AT_RECURSIVE = 0x8000
 INODES = 20_000
 
 
-def drop(number: int) -> None:
-    """From root to a user that no other box is, so that limits on processes bind, and bind each."""
+def stranger(number: int) -> int:
+    """A user that no other box is: limits on processes bind, and bind each box by itself."""
+    user = OWN + number
+    with open("/proc/self/uid_map") as lines:
+        ranges = [[int(field) for field in line.split()] for line in lines]
+    return user if any(low <= user < low + count for low, _, count in ranges) else NOBODY
+
+
+def drop(user: int) -> None:
+    """From root to `user`, for good."""
     os.setgroups([])
-    for user in (OWN + number, NOBODY):
-        try:
-            os.setresgid(user, user, user)
-            os.setresuid(user, user, user)
-            return
-        except OSError:
-            if user == NOBODY:
-                raise
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
 
 
 def reach(paths: Iterable[str]) -> None:
@@ -74,7 +76,9 @@ def enter(read: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]], siz
 
     Raises OSError where the kernel refuses.
     """
-    root, user, group, number = os.geteuid() == 0, os.geteuid(), os.getegid(), os.getpid()
+    root, user, group = os.geteuid() == 0, os.geteuid(), os.getegid()
+    if root:
+        user = group = stranger(os.getpid())
     flags = system.NEWNS | system.NEWUTS | system.NEWIPC | system.NEWPID | system.NEWNET
     system.unshare(flags if root else flags | system.NEWUSER)
     if not root:
@@ -86,9 +90,9 @@ def enter(read: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]], siz
         os.close(0)
         os.close(1)
         os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
-    _build(read, links, size)
+    _build(read, links, f"mode=700,size={size},nr_inodes={INODES},uid={user},gid={group}")
     if root:
-        drop(number)
+        drop(user)
     for capability in range(64):
         try:
             system.prctl(system.PR_CAPBSET_DROP, capability)
@@ -97,8 +101,8 @@ def enter(read: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]], siz
     _no_capabilities()
 
 
-def _build(read: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]], size: int) -> None:
-    """The room under a new root, then the change into it."""
+def _build(read: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]], scratch: str) -> None:
+    """The room under a new root, then the change into it; `scratch` are the options of /tmp."""
     quiet = MS_NOSUID | MS_NODEV
     system.mount("none", "/", flags=MS_REC | MS_PRIVATE)
     system.mount("tmpfs", "/tmp", "tmpfs", quiet, "mode=755,size=1m")
@@ -107,7 +111,6 @@ def _build(read: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]], si
     os.chdir("/")
     for name in ("/proc", "/dev", "/tmp"):
         os.mkdir(name)
-    scratch = f"mode=1777,size={size},nr_inodes={INODES}"
     system.mount("tmpfs", "/tmp", "tmpfs", quiet, scratch)
     for outside, path in read:
         _bind(f"/old{outside}", path)

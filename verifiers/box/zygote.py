@@ -19,7 +19,7 @@ import time
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from . import jail, landlock, remote
+from . import jail, landlock, remote, script
 
 TICK = 0.03
 FDS = 24
@@ -30,6 +30,14 @@ PRELOAD = (
     "atexit", "bisect", "collections", "copy", "datetime", "enum", "functools", "heapq", "io",
     "itertools", "math", "operator", "random", "re", "string", "threading", "time", "typing",
 )  # fmt: skip
+MODES = {
+    "function": remote.function,
+    "serve": remote.serve,
+    "check": script.check,
+    "program": remote.program,
+    "syntax": remote.check_syntax,
+    "command": remote.command,
+}
 
 
 class Zygote:
@@ -75,6 +83,9 @@ class Zygote:
             order, descriptors = self.hear()
             if "n" in order:
                 self.obey(order, descriptors)
+            elif "wipe" in order:
+                self.clear()
+                self.say({"n": order["wipe"]})
 
     def say(self, message: dict[str, Any]) -> None:
         """One message to the host."""
@@ -132,9 +143,13 @@ class Zygote:
                 why = f"infra: {fault.decode(errors='replace')}"
         os.close(trouble)
         if not order.get("keep"):
-            for folder in self.scratch:
-                wipe(folder)
+            self.clear()
         self.say({"n": order["n"], "why": why, "exits": exits})
+
+    def clear(self) -> None:
+        """Empty the scratch folders."""
+        for folder in self.scratch:
+            wipe(folder)
 
     def become(self, spec: dict[str, Any], mine: list[int], told: int) -> NoReturn:
         """The child: take the place that the order names, give up everything else, and run."""
@@ -161,7 +176,7 @@ class Zygote:
             with suppress(OSError):
                 os.write(CHANNEL - 1, f"{type(error).__name__}: {error}".encode()[:300])
             os._exit(1)
-        remote.run(spec["mode"], payload, channels)
+        remote.run(MODES[spec["mode"]], payload, channels)
 
     def watch(self, order: dict[str, Any], pids: list[int]) -> str:
         """Wait for the last child; why it had to be stopped, or an empty text."""
@@ -256,7 +271,7 @@ class Zygote:
 
 def wipe(folder: str) -> None:
     """Empty `folder`, however deep and however named: what is nested is moved up first."""
-    os.chmod(folder, 0o1777 if folder in ("/tmp", "/dev/shm") else 0o700)
+    os.chmod(folder, 0o700)
     count = 0
     while names := os.listdir(folder):
         for name in names:
