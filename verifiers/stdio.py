@@ -38,7 +38,9 @@ def judge(
 ) -> Verdict:
     """Run the program on every test; `language` is None for Python."""
     if language is None:
-        return _tests(verifier, gold["tests"], verifier.box(source).run, _python(source))
+        return _tests(
+            verifier, gold["tests"], verifier.box(source).run, Child("program", {"source": source})
+        )
     return _with_build(
         verifier, source, language, language.build,
         lambda run, child: _tests(verifier, gold["tests"], run, child),
@@ -61,13 +63,9 @@ def compiles(verifier: Boxed, source: str, language: Language | None) -> Verdict
     )  # fmt: skip
 
 
-def _python(source: str) -> Callable[[], Child]:
-    return lambda: Child("program", {"source": source})
-
-
 def _with_build(
     verifier: Boxed, source: str, language: Language, line: str,
-    then: Callable[[Run, Callable[[], Child]], Verdict],
+    then: Callable[[Run, Child], Verdict],
 ) -> Verdict:  # fmt: skip
     """Write and build the source in a box, then go on in it; once more where the box broke."""
     files = {language.file: source}
@@ -80,7 +78,7 @@ def _with_build(
                     if outcome.why or outcome.exits != [0]:
                         return verifier.verdict("wrong", *_unbuilt(verifier, outcome))
                 program = _command(language.run, {} if line else files)
-                return then(run, lambda: replace(program))
+                return then(run, program)
         except BoxDied:
             if attempt == 2:
                 raise
@@ -97,9 +95,7 @@ def _unbuilt(verifier: Boxed, outcome: Outcome) -> tuple[str, str]:
     return reason, f"it does not build: {said[:200] or why}"
 
 
-def _tests(
-    verifier: Boxed, tests: Sequence[Mapping[str, Any]], run: Run, child: Callable[[], Child]
-) -> Verdict:
+def _tests(verifier: Boxed, tests: Sequence[Mapping[str, Any]], run: Run, child: Child) -> Verdict:
     """All tests in turn, within the time of the submission."""
     end = time.monotonic() + verifier.limits.submission
     right, first = 0, ("", "")
@@ -108,10 +104,9 @@ def _tests(
         if left <= 0:
             first = first if first[0] else verifier.stopped(Outcome("time"))
             break
-        one = child()
-        one.stdin = test.get("stdin", "").encode("utf-8", "surrogatepass")
-        reserve = one.mode == "command"
-        outcome = run([one], replace(verifier.limits, submission=left, reserve=reserve))
+        stdin = test.get("stdin", "").encode("utf-8", "surrogatepass")
+        limits = replace(verifier.limits, submission=left, reserve=child.mode == "command")
+        outcome = run([replace(child, stdin=stdin)], limits)
         failure = _failure(verifier, outcome, test["stdout"])
         if failure is None:
             right += 1
