@@ -65,6 +65,11 @@ RETRACTION = re.compile(
     r"|let me (?:re-?\w+|correct|fix)|i mean)\b",
     re.I,
 )
+BINARY = re.compile(
+    r"(?:^|[.!?\n]|\b(?:so|therefore|thus|hence|is)\b)[\s,*]{0,9}\b(yes|no|true|false)\b"
+    r"(?=[\s*]{0,9}(?:[,.;:!]|$))",
+    re.I,
+)
 DENIAL = re.compile(r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that)\b", re.I)
 THOUGHT = "</think>"
 STOP = re.compile(r"<\|[a-z_]+\|>|</s>")
@@ -132,6 +137,13 @@ def marked(text: str) -> Found | None:
     """The answer after the last explicit marker; None where there is none."""
     marks = [mark for mark in _marks(text) if mark.text]
     return _found(text, marks) if marks else None
+
+
+def said(text: str) -> Found | None:
+    """The last yes, no, true or false that a sentence of `text` begins with."""
+    start = text.rfind(THOUGHT) + len(THOUGHT) if THOUGHT in text else 0
+    found = deque(BINARY.finditer(text, max(start, len(text) - LIMIT)), maxlen=1)
+    return Found(found[0][1], "prose", False, found[0].span(1)) if found else None
 
 
 def visible(text: str) -> str:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from verifiers.explain import short
-from verifiers.extract import Found, extract, marked
+from verifiers.extract import Found, extract, marked, said
 from verifiers.maths import rational
 from verifiers.maths.node import Node, TooHard
 from verifiers.maths.vocabulary import VALUES, WORDY
@@ -35,6 +35,8 @@ PLACES = {
     "whole": "the whole text",
 }
 PLACES |= {f"prose after {how}": "what takes the answer before it back" for how in PLACES}
+UNMARKED = ("prose", "whole")
+BINARY = ("yes", "no", "true", "false")
 ENGINES = {
     "rational": "as exact fractions",
     "text": "as text",
@@ -81,6 +83,8 @@ class Math:
         if gold.fault:
             return Verdict(status="undecided", reason="bad_gold", detail=gold.fault)
         found = extract(text, _reads, problem.text)
+        if gold.text.casefold() in BINARY and (found is None or found.how in UNMARKED):
+            found = said(text) or found
         if found is None:
             return Verdict(status="wrong", reason="no_answer", why=NO_ANSWER)
         try:

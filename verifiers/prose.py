@@ -70,8 +70,8 @@ VERB = re.compile(
 )
 BOUND = re.compile(
     r"\b(?:at (?:least|most)|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower) than"
-    r"|over|under|above|below|up to|between|not|never|within|close to|near(?:ly)?|almost|one of"
-    r"|among|n't|from|if|whether)\b",
+    r"|over|under|above|below|up to|between|not|never|within|like|such as|close to|near(?:ly)?"
+    r"|almost|one of|among|n't|from|if|whether)\b",
     re.I,
 )
 HEDGE = re.compile(

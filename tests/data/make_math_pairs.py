@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from math_mutations import KINDS
+import math_forms
+import math_mutations
 
 SEEDS = range(1, 3)
 PAIRS = Path(__file__).with_name("math_pairs.jsonl")
@@ -113,7 +114,7 @@ def main() -> None:
     hand = [row for row in rows if row["by"] == "hand"]
     made = [*places(rng), *rationals(rng), *polynomials(rng), *structures(rng), *damaged(hand, rng)]
     for seed in SEEDS:
-        for kind in KINDS:
+        for kind in (*math_mutations.KINDS, *math_forms.KINDS):
             made += kind(random.Random(seed))
     mutated = [
         {"gold": gold, "text": text, "expected": expected, "category": category, "by": "mutation"}

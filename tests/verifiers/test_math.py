@@ -52,7 +52,7 @@ def test_every_labelled_pair():
 
 def test_mutated_pairs_are_up_to_date(tmp_path):
     maker = PAIRS.with_name("make_math_pairs.py")
-    for part in (maker, maker.with_name("math_mutations.py")):
+    for part in (maker, *(maker.with_name(f"math_{name}.py") for name in ("mutations", "forms"))):
         (tmp_path / part.name).write_text(part.read_text())
     (tmp_path / PAIRS.name).write_text(PAIRS.read_text())
     subprocess.run([sys.executable, tmp_path / maker.name], check=True)

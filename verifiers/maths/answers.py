@@ -28,6 +28,11 @@ from verifiers.maths.vocabulary import (
 )
 
 RATIO = re.compile(r"\d+(?:\.\d+)?(?:\s+to\s+\d+(?:\.\d+)?)+")
+FEET = re.compile(r"(\d+)\s*'\s*(\d+)\s*(?:\"|'')")
+EXCEPT = re.compile(
+    r"(?:all )?real (?:numbers|values)(?: of)?(?: x)?,? (?:except|other than|but not|besides)"
+    r"(?: for)?(?: x =)? ([^a-z]+)"
+)
 QUANTIFIED = re.compile(
     r"[\s,;(]*(?:\b(?:for|where|with|and)\b\s*)?(?:\b(?:all|any|every|some)\b\s*)?"
     r"(?:\bintegers?\s+[klmnj](?:\s*\)|\b)|\b[klmnj]\s*\\in\s*\\[ZN]\b"
@@ -100,7 +105,9 @@ class Answers(Measured):
             following = self.tokens[place + 1]
             if kind == "word" and text not in SEPARATORS:
                 named |= (
-                    len(text) > 3 or (len(text) > 1 and text.isupper()) or following.text == "("
+                    len(text) > 3
+                    or (len(text) > 1 and text.isupper())
+                    or following.text in ("(", "'")
                 )
             elif text in FIGURES:
                 named = True
@@ -233,6 +240,10 @@ def read(text: str, thousands: bool | None = None) -> Node:
         letter, rest = label
         return Node("choice", (read(rest),) if rest else (), letter)
     plain = spelled(unhedged(text))
+    if (feet := FEET.fullmatch(plain)) is not None:
+        plain = f"{feet[1]} feet {feet[2]} inches"
+    if (but := EXCEPT.fullmatch(plain)) is not None:
+        plain = rf"\R \setminus \{{{but[1]}\}}"
     if RATIO.fullmatch(plain):
         plain = plain.replace("to", ":")
     if (known := named_time(plain) or date(plain)) is not None:

@@ -53,6 +53,8 @@ class Grammar(Cursor):
         while True:
             if self.accept("*"):
                 node = Node("mul", (node, self.unary()))
+            elif self.money and self.token.text == "/" and self.ahead().text in TABLE:
+                return node
             elif self.accept("/"):
                 node = Node("div", (node, self.unary()))
             elif node.op not in STRUCTURES and self.begins_factor():

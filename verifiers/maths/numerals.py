@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from verifiers.maths.node import Node, Unreadable, number
 from verifiers.maths.units import TABLE
-from verifiers.maths.vocabulary import SHORT_WORDS
+from verifiers.maths.vocabulary import SHORT_WORDS, STRUCTURES
 
 
 def letters(text: str) -> bool:
@@ -19,6 +19,12 @@ def product(left: Node, right: Node) -> Node:
     """Two neighbours: a mixed number if they are a whole and a proper fraction, else a product."""
     if left.op == "neg" and _mixed(left.args[0], right):
         return Node("neg", (Node("add", (left.args[0], right)),))
+    if right.op == "matrix" and left.op not in STRUCTURES:
+        rows = (
+            Node("row", tuple(Node("mul", (left, entry)) for entry in row.args))
+            for row in right.args
+        )
+        return Node("matrix", tuple(rows))
     if right.op == "pct" and _mixed(left, right.args[0]):
         return Node("pct", (Node("add", (left, right.args[0])),))
     return Node("add" if _mixed(left, right) else "mul", (left, right))

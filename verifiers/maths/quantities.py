@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from verifiers.maths.node import Node, number
 from verifiers.maths.numeric import same
-from verifiers.maths.units import Unit, compatible
+from verifiers.maths.units import TABLE, Unit, compatible
 
 PLAIN = Unit()
 HALF_TURN = Node("div", (Node("const", (), "pi"), number(180)))
@@ -24,6 +24,12 @@ def scaled(node: Node, unit: Unit) -> Node:
     return Node("mul", (node, HALF_TURN)) if unit.degrees else node
 
 
+def _sterling(unit: Unit, other: Unit) -> Unit:
+    """Pounds are money beside a sum of money."""
+    money = other.dimensions == TABLE["£"].dimensions
+    return TABLE["£"] if money and unit == TABLE["pounds"] else unit
+
+
 def is_percent(node: Node) -> bool:
     """Whether the expression is a percentage."""
     return node.op == "pct" or (node.op == "neg" and is_percent(node.args[0]))
@@ -35,6 +41,7 @@ def quantities(gold: Node, text: Node, percent: bool) -> bool:
     `percent`: the question asks for a percentage, so that 50 means 50%.
     """
     (mine, unit), (yours, other) = split(gold), split(text)
+    unit, other = _sterling(unit, other), _sterling(other, unit)
     if unit != PLAIN and other != PLAIN:
         if not compatible(unit, other):
             return False

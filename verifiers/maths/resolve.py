@@ -59,8 +59,9 @@ def _collection(op: str, items: list[Node], joined: str | None) -> Node:
         if named is not flat or any(item.op == "list" and item.value for item in items):
             joined = "or"
         flat = named
-        if all(item == flat[0] or (item.op in VALUES and alike(flat[0], item)) for item in flat):
-            return flat[0]
+    first = flat[0] if flat else FALSE
+    if flat and all(item == first or (item.op in VALUES and alike(first, item)) for item in flat):
+        return first if op == "list" else Node(op, (first,))
     return Node(op, tuple(flat), joined)
 
 
@@ -114,6 +115,8 @@ def _chain(node: Node) -> Node:
         return _equalities(sides, relations)
     if all(relation in FLIPPED or relation == "!=" for relation in relations):
         return _ordered(sides, relations)
+    if relations == ["to"] * len(relations):
+        return Node("maps", tuple(sides))
     return Node("raw", (), "relations")
 
 

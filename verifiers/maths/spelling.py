@@ -21,7 +21,8 @@ PARTS = {
 PART = "|".join(PARTS)
 SPELLED = re.compile(r"[A-Za-z]+(?:[\s-]+[A-Za-z]+)*")
 SIGN = re.compile(r"(?:minus|negative)\s+(?=[\\$\dA-Za-z])", re.I)
-ARTICLE = re.compile(rf"an?\s+(?=(?:dozen|{'|'.join(SCALE)}|{PART})\b)", re.I)
+SPANS = "second|minute|hour|day|week|fortnight|month|year|decade|century|mile|dollar|cent|euro"
+ARTICLE = re.compile(rf"an?\s+(?=(?:dozen|{'|'.join(SCALE)}|{PART}|{SPANS})\b)", re.I)
 HALF = re.compile(r"half(?:\s+(?:an?|of))?(?![A-Za-z-])", re.I)
 FRACTION = re.compile(rf"(\d+)[\s-]+(?:({PART})s?|halves)\b", re.I)
 MIXED = re.compile(rf"(\d+)[\s-]+and[\s-]+(?:(an?|\d+)[\s-]+)({PART}|halves)s?\b", re.I)

@@ -22,6 +22,7 @@ CHARACTERS = str.maketrans(
         "∛": r"\sqrt[3]", "π": r"\pi ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ",
         "γ": r"\gamma ", "δ": r"\delta ", "λ": r"\lambda ", "μ": r"\mu ", "φ": r"\phi ",
         "ω": r"\omega ", "σ": r"\sigma ", "∫": r"\int ", "∑": r"\sum ", "∏": r"\prod ",
+        "→": r"\to ",
         "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "⟨": r"\langle ",
         "⟩": r"\rangle ", "º": "°", "˚": "°", "′": "'", "’": "'", "“": '"', "”": '"',
         "，": ",", "．": ".", "：": ":", "（": "(", "）": ")", "％": "%", "＝": "=", "＋": "+",
@@ -35,7 +36,8 @@ CHARACTERS = str.maketrans(
 
 WRAPPERS = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf|tt|cal|normal)|mbox|hbox|fbox"
-    r"|operatorname\*?|bm|boldsymbol|emph|underline|ensuremath|boxed)\s*\{([^{}]*)\}"
+    r"|operatorname\*?|bm|boldsymbol|emph|underline|ensuremath|boxed|textcolor\s*\{\w+\}"
+    r"|colorbox\s*\{\w+\})\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
 )
 UPRIGHT = re.compile(r"\\(?:text|math)(?:rm|normal)?\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 LETTER_UNITS = {
@@ -57,12 +59,13 @@ IN_BASE = re.compile(rf"(?<=\w)\s*[,(]?\s*(?:in )?base[ -]({'|'.join(BASES)}|\d+
 SYNONYMS = (
     (re.compile(r"\\\$"), "¤"),
     (re.compile(r"\\[()\[\]](?![0-9.]*(?:pt|em|ex)\])"), " "),
-    (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
+    (re.compile(r"\\(?:[dtcs]|nice)frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"\\(?:left|right|[bB]igg?[lrm]?|middle)(?![A-Za-z])\s*\.?"), ""),
     (
         re.compile(
-            r"\\(?:displaystyle|textstyle|limits|nolimits|rm|bf|it|hline|centering|protect)"
-            r"(?![A-Za-z])"
+            r"\\(?:color\s*\{\w+\}"
+            r"|(?:[Ll]arge|LARGE|[Hh]uge|small|normalsize|displaystyle|textstyle|limits|nolimits|rm|bf|it|hline|centering|protect)"
+            r"(?![A-Za-z]))"
         ),
         " ",
     ),
@@ -89,6 +92,7 @@ SYNONYMS = (
     (re.compile(r"\\lt(?![A-Za-z])"), "<"),
     (re.compile(r"\\gt(?![A-Za-z])"), ">"),
     (re.compile(r"\\(?:approx|simeq|doteq)(?![A-Za-z])"), r"\\approx "),
+    (re.compile(r"\\(?:to|(?:long)?rightarrow)(?![A-Za-z])"), r"\\to "),
     (re.compile(r"\\(?:lvert|rvert|vert|mid)(?![A-Za-z])"), "|"),
     (re.compile(r"\\(?:lbrace)(?![A-Za-z])"), r"\\{"),
     (re.compile(r"\\(?:rbrace)(?![A-Za-z])"), r"\\}"),
@@ -110,6 +114,7 @@ ESCAPED = re.compile(
 )
 ROWS = re.compile(r"\\\\(?:\s*\[-?[\d.]+[a-z]*\])?")
 TIMES = re.compile(r"(?<=[\d)])\s*[xX]\s*(?=[\d(¤$])")
+WHOLE_OVER = re.compile(r"([^{}]*)\\over(?![A-Za-z])([^{}]*)")
 OVER = re.compile(r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}")
 NOON = re.compile(r"(?<=\d)\s*([ap])\.?\s?m\b\.?", re.I)
 REMARK = re.compile(r"(?<=[\d}\s])\s*\(\s*[A-Za-z][a-z ]{2,}\)\s*$")
@@ -134,6 +139,7 @@ def tidy(text: str) -> str:
         text = ALIGNED.sub(" = ", ENVIRONMENT.sub(" ", text))
     if "\\" in text or "~" in text or ".." in text or "°" in text or "{" in text:
         text = CHOOSE.sub(r"\\binom{\1}{\2}", OVER.sub(r"\\frac{\1}{\2}", text))
+        text = _over(text)
         text = UPRIGHT.sub(_upright, text)
         for pattern, replacement in SYNONYMS:
             text = pattern.sub(replacement, text)
@@ -173,6 +179,12 @@ def _upright(match: re.Match[str]) -> str:
 
 def _unit_name(match: re.Match[str]) -> str:
     return LETTER_UNITS.get(match[0], match[0])
+
+
+def _over(text: str) -> str:
+    r"""A fraction written 1 \over 2 without braces around it."""
+    match = WHOLE_OVER.fullmatch(text) if r"\over" in text else None
+    return text if match is None else rf"\frac{{{match[1]}}}{{{match[2]}}}"
 
 
 def _base(match: re.Match[str]) -> str:

@@ -45,6 +45,7 @@ SHORT_WORDS = _words(
 RELATIONS = {
     "=": "=", "==": "=", ":=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!=",
     r"\approx": "~", r"\sim": "~", r"\in": "in", r"\equiv": "mod",
+    r"\to": "to",
 }  # fmt: skip
 SEPARATORS = _words(r", ; and or \lor \land \vee \wedge ⏎ &")
 CUES = _words("so if hence thus therefore then since because when and or")
