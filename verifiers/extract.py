@@ -38,10 +38,11 @@ class _Mark(NamedTuple):
 BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|\d)")
 MINUS = re.compile(r"(?:^|[$=(:\[{])\s*[-−]\s*$|\s[-−]$")
 SINGLE = re.compile(r"[\w.,\\]+")
-TAG = re.compile(r"<(answer|final_answer|ans)>", re.I)
+TAG = re.compile(r"[<\[](answer|final_answer|ans)[>\]]", re.I)
 LINE = re.compile(r"(?m)^[ \t]*(####|[*_]{0,3}A[*_]{0,3}:(?![:=]))[*_]{0,3}[ \t]*(.*)$")
 PHRASE = re.compile(
     r"(?<!if the )(?<!whether the )(?<!assume the )(?<!suppose the )(?<!when the )(?<!is the )"
+    r"(?<!assume that the )(?<!suppose that the )(?<!imagine the )(?<!say the )"
     r"\b(?:final |correct |right )?(?:answer|ans\b|(?:correct|right) (?:option|choice))[*_\"]{0,3}"
     r"(?: (?:to|for|of|in|here)\b[^.\n\d,:=]{0,60}?)?\s*"
     r"(?:(?<![a-z])(?:is|are|was|should be|must be|will be|would be|equals|becomes)\b"
@@ -248,11 +249,11 @@ def closing(text: str, start: int) -> int | None:
 
 
 def _tags(text: str) -> list[_Mark]:
-    if "<" not in text:
+    if "<" not in text and "[" not in text:
         return []
     marks = []
     for match in _last(TAG, text):
-        close = re.compile(f"</{match[1]}>", re.I).search(text, match.end())
+        close = re.compile(rf"[<\[]/{match[1]}[>\]]", re.I).search(text, match.end())
         if close is None:
             marks.append(_Mark(match.start(), len(text), None, "tagged"))
             continue

@@ -16,7 +16,7 @@ from verifiers.extract import Found, extract, marked, said
 from verifiers.maths import rational
 from verifiers.maths.node import Node, TooHard
 from verifiers.maths.vocabulary import VALUES, WORDY
-from verifiers.prose import result
+from verifiers.prose import result, trimmed
 from verifiers.records import Problem, Verdict
 
 PERCENT = re.compile(
@@ -209,6 +209,8 @@ def _compare(gold: _Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     engine = "text" if mine.op in ("words", "choice") else "symbolic"
     if equal(mine, node, percent):
         return True, engine
+    if engine == "text" and found.how == "whole":
+        return equal(mine, _meaning(trimmed(found.text)), percent), engine
     if mine.op == "list" and "," in found.text:
         return equal(mine, _meaning(found.text, False), percent), engine
     if mine.op in VALUES and mine.op != "big":

@@ -45,6 +45,23 @@ ASIDE = re.compile(
     r"|let me know|here,|proof|given|step \d+:?$)\b",
     re.I,
 )
+PREMISE = re.compile(
+    r"^\W*(?:(?:we|you|i) (?:are|were|am|was) (?:told|given|asked)|it is given"
+    r"|(?:the|this) (?:question|problem)|let(?!'s (?:see|check)| me)|suppose|assume|consider"
+    r"|imagine|(?:we|i|you) (?:need|want|have|must|should|are trying|are asked) (?:to )?"
+    r"(?:find|compute|calculate|determine|solve|know|evaluate|figure))\b",
+    re.I,
+)
+FRONT = re.compile(
+    r"\W*(?:(?:this|that|which|it) (?:means|implies|shows)(?: that)?"
+    r"|(?:we )?(?:conclude|find|see|get) that|only|exactly|just|in total|altogether"
+    r"|overall|there|in the end|finally)?[\s,:]*",
+    re.I,
+)
+PARTITIVE = re.compile(
+    r"(?<=\d)\s+(?:out )?of (?:the|his|her|their|its|these|those|all)?\s*\d[\d,]*\b"
+)
+TWICE = re.compile(r"([^,]+?),? or ([^,]+?)(?:,.*|\s+(?:to|for|in|of)\b.*)?", re.S)
 ASIDE_IN_BRACKETS = re.compile(
     r"\s\((?![^()]*\b(?:or|maybe|perhaps)\b)(?=[^()$\\]*[A-Za-z]{2})[^()$\\]*\)", re.I
 )
@@ -65,6 +82,11 @@ VERB = re.compile(
     r"|spent|saves?|saved|gives?|gave|sells?|sold|eats?|ate|uses?|used|leaves?|left|receives?"
     r"|received|weighs?|runs?|ran|reads?|total(?:s|ed)?|contains?|owns?|bought|buys?|drives?|drove"
     r"|walks?|walked|travels?|travell?ed|lasts?|requires?|remains?|find|obtain|get|conclude"
+    r"|drinks?|drank|cooks?|bakes?|plants?|picks?|adds?|brings?|brought|holds?|held"
+    r"|carr(?:y|ies)|wash(?:es)?|builds?|built|paints?|writes?|wrote|wins?|won|loses?|lost|fills?"
+    r"|covers?|produces?|raises?|charges?|works?|sleeps?|slept|watch(?:es)?|jumps?|swims?|climbs?|rides?|rode|delivers?|serves?"
+    r"|keeps?|kept|averages?|catch(?:es)?|caught|types?|prints?|donates?|gains?|adds? up to|comes? to"
+    r"|amounts? to|(?:will|would|can|must|should|shall|did) (?!be\b)\w+"
     r"|started?|finish(?:ed|es)?|needs|grows?|grew|collect(?:s|ed)?|scor(?:es|ed)|read)\b",
     re.I,
 )
@@ -147,7 +169,7 @@ def bare(text: str) -> str:
         text[-1] in ".,;:\"'" or (text[-1] == "}" and text.count("}") > text.count("{"))
     ):
         text = text[:-1].rstrip()
-    return text.strip("*_ ").strip()
+    return text.strip('*_ "').strip()
 
 
 def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | None:
@@ -160,6 +182,8 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
     maths = any(MATHS.search(s) for s in sentences)
     for sentence in reversed(sentences):
         if ASIDE.match(sentence) or sentence.endswith("?") or sentence.startswith("("):
+            continue
+        if PREMISE.match(sentence) and not CUE.search(sentence):
             continue
         if maths and not MATHS.search(sentence) and not CUE.search(sentence):
             continue
@@ -201,6 +225,8 @@ def result(sentence: str, reads: Reads) -> str | None:
         return _told(body, reads)
     for verb in reversed(list(VERB.finditer(body))):
         predicate = body[verb.end() :]
+        if body[: verb.start()].endswith(("to ", "To ")):
+            continue
         if START.search(predicate):
             if verb[0].lower() == "be" and MODAL.search(body[: verb.start()]):
                 return None
@@ -219,7 +245,7 @@ def _body(sentence: str) -> str | None:
         if MATHS.search(part) or START.search(part):
             body = part
             break
-    body = LEADING.sub("", body.lstrip(" ,"))
+    body = PARTITIVE.sub("", LEADING.sub("", body.lstrip(" ,")))
     match = REASON.search(body)
     if match and match.start() > 3:
         body = body[: match.start()]
@@ -239,6 +265,8 @@ def _told(predicate: str, reads: Reads) -> str | None:
     rest = bare(predicate[match.start() :])
     if reads(rest):
         return rest
+    if (both := TWICE.fullmatch(rest)) is not None and reads(both[1]) and reads(both[2]):
+        return f"{both[2]} = {both[1]}"
     if HEDGE.search(rest) or HEDGE.search(predicate[: match.start()]):
         return None
     first = AFTERTHOUGHT.split(rest, maxsplit=1)
@@ -270,5 +298,5 @@ def _alone(body: str, reads: Reads) -> str | None:
         return None
     number = numbers[0]
     before, after = body[: number.start()], body[number.end() :]
-    stated = not before.strip() or COPULA.match(after.lstrip()) or ANNOUNCING.search(before)
+    stated = FRONT.fullmatch(before) or COPULA.match(after.lstrip()) or ANNOUNCING.search(before)
     return number[0].strip() if stated else None

@@ -7,6 +7,7 @@ The expected status of a mutated row follows from how it was made, never from th
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -101,7 +102,9 @@ def structures(rng: random.Random) -> Iterator[Row]:
 def damaged(hand: list[dict[str, str]], rng: random.Random) -> Iterator[Row]:
     """Hand-written correct rows: cut off in their box, or their gold as its own answer."""
     boxed = [
-        row for row in hand if row["expected"] == "correct" and row["text"].startswith(r"\boxed{")
+        row
+        for row in hand
+        if row["expected"] == "correct" and re.fullmatch(r"\\boxed\{.*\}", row["text"])
     ]
     for row in rng.sample(boxed, 40):
         yield row["gold"], row["text"][:-1], "wrong", "unclosed"

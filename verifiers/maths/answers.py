@@ -28,6 +28,8 @@ from verifiers.maths.vocabulary import (
 )
 
 RATIO = re.compile(r"\d+(?:\.\d+)?(?:\s+to\s+\d+(?:\.\d+)?)+")
+ODDS = re.compile(r"(\d+) (?:in|out of) (\d+)")
+INVERSE = re.compile(r"^([A-Za-z])\s*\^\s*\{?\s*-1\s*\}?\s*(\([^()=]*\)\s*=)")
 FEET = re.compile(r"(\d+)\s*'\s*(\d+)\s*(?:\"|'')")
 EXCEPT = re.compile(
     r"(?:all )?real (?:numbers|values)(?: of)?(?: x)?,? (?:except|other than|but not|besides)"
@@ -111,7 +113,7 @@ class Answers(Measured):
                 )
             elif text in FIGURES:
                 named = True
-            elif kind not in ("op", "num"):
+            elif kind not in ("op", "num") and not (depth and text in JOINS):
                 return None
             place += 1
         if self.tokens[place].kind == "end" or not named:
@@ -240,6 +242,9 @@ def read(text: str, thousands: bool | None = None) -> Node:
         letter, rest = label
         return Node("choice", (read(rest),) if rest else (), letter)
     plain = spelled(unhedged(text))
+    plain = INVERSE.sub(r"\1inverse\2", plain)
+    if (odds := ODDS.fullmatch(plain)) is not None:
+        plain = f"{odds[1]}/{odds[2]}"
     if (feet := FEET.fullmatch(plain)) is not None:
         plain = f"{feet[1]} feet {feet[2]} inches"
     if (but := EXCEPT.fullmatch(plain)) is not None:

@@ -54,6 +54,8 @@ class _Machine:
             raise Undefined("not a number")
         if self.real and value.imag:
             raise Undefined("not a real number")
+        if value and node.op in ("call", "add") and mpmath.mag(value) < -0.75 * mp.prec:
+            value = mp.mpf(0)
         if value:
             size = abs(int(mpmath.mag(value)))
             if size > LARGEST:

@@ -11,8 +11,10 @@ from verifiers.maths.node import Node, number, symbols, walk
 from verifiers.maths.numeric import fold, proportional, same
 from verifiers.maths.quantities import quantities
 from verifiers.maths.resolve import FALSE
+from verifiers.maths.vectors import components
 from verifiers.maths.vocabulary import EXPRESSIONS, VALUES
 
+ROWS_OF_LETTERS = ("abc", "xyz", "pqr", "mn", "uvw", "rst")
 ROWS = frozenset(("tuple", "interval"))
 
 
@@ -28,7 +30,7 @@ def equal(gold: Node, text: Node, percent: bool = False) -> bool:
     if "approx" in (gold.op, text.op):
         return _rounded(gold, text, percent)
     if "words" in (gold.op, text.op):
-        return gold == text
+        return gold == text or (gold.op == text.op and _same_letters(gold.value, text.value))
     if gold.op == "assign" or text.op == "assign":
         return _assigned(gold, text, percent)
     if text.op == "equation" and gold.op in VALUES:
@@ -43,6 +45,12 @@ def equal(gold: Node, text: Node, percent: bool = False) -> bool:
     if gold.op in VALUES and text.op in VALUES:
         return _values(gold, text, percent)
     return _structures(gold, text, percent)
+
+
+def _same_letters(one: str, two: str) -> bool:
+    """Whether two words are the same product of neighbouring letters, as ab and ba are."""
+    row = any(set(one) <= set(letters) for letters in ROWS_OF_LETTERS)
+    return row and len(one) == len(set(one)) and sorted(one) == sorted(two)
 
 
 def _values(gold: Node, text: Node, percent: bool) -> bool:
@@ -224,6 +232,8 @@ def _mixed(gold: Node, text: Node, percent: bool) -> bool:
     for left, right in ((gold, text), (text, gold)):
         if left.op == "set" and len(left.args) == 1 and right.op in VALUES:
             return equal(left.args[0], right, percent)
+        if left.op == "tuple" and right.op in VALUES:
+            return _in_order(left.args, components(right, len(left.args)), percent)
         if left.op == "matrix" and right.op in ROWS:
             return _as_matrix(left, right, percent)
         if left.op == "ratio" and right.op in VALUES and len(left.args) == 2:

@@ -142,4 +142,6 @@ def _call(name: str, args: list[Fraction]) -> Fraction:
         return Fraction(math.gcd(*whole) if name == "gcd" else math.lcm(*whole))
     if name == "factorial":
         return Fraction(_factorial(args[0]))
+    if name == "double factorial" and 0 <= whole[0] <= FACTORIAL:
+        return Fraction(math.prod(range(whole[0], 0, -2)))
     raise Inexact(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from verifiers.maths.calls import read_call
 from verifiers.maths.cursor import Cursor
 from verifiers.maths.node import Node, Unreadable, number
 from verifiers.maths.numerals import based, letters, product, recurring, repeating
@@ -17,9 +18,7 @@ from verifiers.maths.vocabulary import (
     CONSTANTS,
     FUNCTIONS,
     GREEK,
-    INVERSE,
     PERCENT,
-    RENAMED,
     SIGNS,
     STRUCTURES,
 )
@@ -100,7 +99,11 @@ class Grammar(Cursor):
         while self.token.kind != "end":
             text = self.token.text
             if text == "!":
-                node = Node("fact", (node,))
+                double = self.ahead().text == "!" and not self.ahead().space
+                self.at += double
+                node = (
+                    Node("call", (node,), "double factorial") if double else Node("fact", (node,))
+                )
             elif text in PERCENT:
                 node = Node("pct", (node,))
             elif text in SCALES:
@@ -200,7 +203,7 @@ class Grammar(Cursor):
         token = self.take()
         text = token.text
         if text in FUNCTIONS:
-            return self.function(text)
+            return read_call(self, text)
         if text in CONSTANTS:
             return Node("const", (), CONSTANTS[text])
         if text in GREEK:
@@ -217,7 +220,7 @@ class Grammar(Cursor):
         """A variable with its subscript and primes."""
         if self.accept("_"):
             start = self.at
-            self.argument()
+            self.subscript()
             name += "_" + "".join(
                 t.text for t in self.tokens[start : self.at] if t.text not in "{}"
             )
@@ -225,6 +228,14 @@ class Grammar(Cursor):
             self.take()
             name += "'"
         return Node("sym", (), name)
+
+    def subscript(self) -> None:
+        """Step over a subscript, which may be several, as in x_{1,2}."""
+        if self.token.text != "{":
+            self.argument()
+            return
+        while self.token.kind != "end" and self.take().text != "}":
+            pass
 
     def command(self) -> Node:
         text = self.take().text
@@ -235,7 +246,7 @@ class Grammar(Cursor):
         if name in ("binom", "dbinom", "tbinom"):
             return Node("call", (self.argument(single=True), self.argument(single=True)), "binom")
         if name in FUNCTIONS:
-            return self.function(name)
+            return read_call(self, name)
         if name in CONSTANTS:
             return Node("const", (), CONSTANTS[name])
         if name in GREEK:
@@ -268,69 +279,6 @@ class Grammar(Cursor):
             self.take()
             return number(Fraction(token.text))
         return self.deeper(self.atom)
-
-    def function(self, name: str) -> Node:
-        """A function and its argument, with or without brackets."""
-        name = RENAMED.get(name, name)
-        if name == "sqrt":
-            return self.root()
-        exponent: Node | None = None
-        base: Node | None = None
-        if name == "log" and self.accept("_"):
-            follows = self.ahead().kind in ("num", "word", "cmd") or self.ahead().text in (
-                "(",
-                "{",
-                "|",
-            )
-            base = self.argument(single=not follows)
-        if self.accept("^"):
-            exponent = self.deeper(self.exponent)
-        self.functions += 1
-        if self.token.text in ("(", "[", "{"):
-            arguments = self.arguments()
-        else:
-            arguments = (self.deeper(self.bare_argument),)
-        self.functions -= 1
-        if exponent == Node("neg", (number(1),)) and name in INVERSE:
-            name, exponent = INVERSE[name], None
-        node = Node("call", arguments, name)
-        if name == "exp":
-            node = Node("pow", (Node("const", (), "e"), *arguments))
-        if base is not None:
-            node = Node("div", (Node("call", arguments, "ln"), Node("call", (base,), "ln")))
-        return node if exponent is None else Node("pow", (node, exponent))
-
-    def root(self) -> Node:
-        degree = number(2)
-        if self.accept("["):
-            degree = self.deeper(self.expression)
-            self.expect("]")
-        node = self.argument() if self.token.text != "(" else self.deeper(self.bracket)
-        return Node("root", (node, degree))
-
-    def arguments(self) -> tuple[Node, ...]:
-        opener = self.take().text
-        nodes = [self.deeper(self.expression)]
-        while self.accept(","):
-            nodes.append(self.deeper(self.expression))
-        self.expect(CLOSING[opener])
-        return tuple(nodes)
-
-    def bare_argument(self) -> Node:
-        """What a function without brackets applies to: the product that follows."""
-        node = self.unary_or_power()
-        while self.begins_factor() and not self.is_function():
-            node = Node("mul", (node, self.power()))
-        if self.token.text == "/" and node.op in ("sym", "const", "num", "mul"):
-            self.take()
-            node = Node("div", (node, self.power()))
-        return node
-
-    def unary_or_power(self) -> Node:
-        return self.unary() if self.token.text == "-" else self.power()
-
-    def is_function(self) -> bool:
-        return self.token.text.lstrip("\\") in FUNCTIONS
 
     def absolute(self) -> Node:
         self.take()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 DECIMAL_COMMA = re.compile(r"(?<![\d.,])(-?(?:0|[1-9]\d*)),(\d+)(?![\d.,])")
 GROUPED = re.compile(r"[1-9]\d{0,2},\d{3}(?!\d)")
 AND_PART = re.compile(r"(?<![\d.,])(\d+)\s*and\s*(\d+\s*/\s*\d+|\\[dt]?frac)")
+REMARK = re.compile(r"([^()]*[^()\s=])\s+\(=?\s*([^()]+)\)")
 COUNT = r"\{?\s*(\d+)\s*\}?"
 COMBINATIONS = (
     re.compile(r"(?<![A-Za-z\\])C\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)"),
@@ -29,6 +30,8 @@ def respellings(text: str) -> Iterator[str]:
         yield DECIMAL_COMMA.sub(r"\1.\2", text)
     if (part := AND_PART.search(text)) is not None:
         yield f"{text[: part.start()]}{part[1]} {part[2]}{text[part.end() :]}"
+    if (remark := REMARK.fullmatch(text)) is not None:
+        yield f"{remark[1]} = {remark[2]}"
     counted = text
     for pattern in COMBINATIONS:
         counted = pattern.sub(_combination, counted)

@@ -54,7 +54,9 @@ BASES = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16,
 }  # fmt: skip
-BASE_WORD = re.compile(rf"_\s*\{{?\s*(?:base\s*)?({'|'.join(BASES)}|\d+)\s*\}}?", re.I)
+BASE_WORD = re.compile(
+    rf"_\s*(?:\{{\s*(?:base\s*)?({'|'.join(BASES)}|\d+)\s*\}}|({'|'.join(BASES)})\b)", re.I
+)
 IN_BASE = re.compile(rf"(?<=\w)\s*[,(]?\s*(?:in )?base[ -]({'|'.join(BASES)}|\d+)\)?\s*\.?$", re.I)
 SYNONYMS = (
     (re.compile(r"\\\$"), "¤"),
@@ -117,6 +119,9 @@ TIMES = re.compile(r"(?<=[\d)])\s*[xX]\s*(?=[\d(¤$])")
 WHOLE_OVER = re.compile(r"([^{}]*)\\over(?![A-Za-z])([^{}]*)")
 OVER = re.compile(r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}")
 NOON = re.compile(r"(?<=\d)\s*([ap])\.?\s?m\b\.?", re.I)
+OCLOCK = re.compile(r"(?<=\d)\s*o'?\s?clock\b")
+EARLY = re.compile(r"(?<=\d)\s*(?:o'clock )?in the morning\b")
+LATE = re.compile(r"(?<=\d)\s*(?:o'clock )?(?:in the (?:afternoon|evening)|at night)\b")
 REMARK = re.compile(r"(?<=[\d}\s])\s*\(\s*[A-Za-z][a-z ]{2,}\)\s*$")
 SPACED_THOUSANDS = re.compile(
     r"(?<![\d.,/^_{] )(?<![\d.,/^_])\b\d{1,3}(?: \d{3})+(?![\d.]*[\d/])(?! ?/)"
@@ -152,6 +157,9 @@ def tidy(text: str) -> str:
     text = TIMES.sub(" * ", text)
     if "m" in text:
         text = NOON.sub(r" \1m", text)
+    if "clock" in text or "in the " in text or "at night" in text:
+        text = OCLOCK.sub(":00", text)
+        text = EARLY.sub(" am", LATE.sub(" pm", text))
     if text.rstrip().endswith(")"):
         text = REMARK.sub("", text)
     text = (
@@ -188,7 +196,7 @@ def _over(text: str) -> str:
 
 
 def _base(match: re.Match[str]) -> str:
-    name = match[1].lower()
+    name = next(filter(None, match.groups())).lower()
     return f"_{{{BASES.get(name, name)}}}"
 
 

@@ -10,7 +10,7 @@ def _words(text: str) -> frozenset[str]:
 FUNCTIONS = _words(
     "sin cos tan cot sec csc arcsin arccos arctan arccot asin acos atan sinh cosh tanh arcsinh"
     " arccosh arctanh asinh acosh atanh ln log lg exp sqrt cbrt abs floor ceil gcd lcm max min"
-    " factorial sgn gamma"
+    " factorial sgn gamma cis"
 )
 RENAMED = {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh",
