@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from generators.vllm_config import VllmConfig
+
 
 class Section(BaseModel):
     """Base of all sections: unknown keys are refused, and numbers that are not finite."""
@@ -36,9 +38,9 @@ class Sampling(Section):
 class TeacherConfig(Section):
     """Who writes the chains."""
 
-    backend: Literal["local", "openai", "recorded"] = Field(
+    backend: Literal["local", "openai", "vllm", "recorded"] = Field(
         "local", description="`local`: in this process; `openai`: any compatible endpoint; "
-        "`recorded`: chains that exist already."
+        "`vllm`: a server that distill starts and watches; `recorded`: chains that exist already."
     )  # fmt: skip
     model: str | None = Field(
         None, description="Folder or hub id (`embedded` is the teacher in the package), or the "
@@ -73,7 +75,13 @@ class TeacherConfig(Section):
     may_change: bool = Field(
         False, description="openai: go on where another model than before answers."
     )
-    path: str | None = Field(None, description="recorded: a JSONL or Parquet file.")
+    tensor_parallel: int | None = Field(None, gt=0, description="vllm: short for that in `vllm`.")
+    data_parallel: int | None = Field(None, gt=0, description="vllm: short for that in `vllm`.")
+    vllm: VllmConfig = Field(default_factory=VllmConfig, description="vllm: how it is started.")
+    path: str | None = Field(
+        None, description="recorded: a JSONL or Parquet file. With another backend these "
+        "chains come first, and the teacher is asked only for what they lack."
+    )  # fmt: skip
     prompt: str | None = Field(None, description="recorded: column of the prompt.")
     completions: list[str] | None = Field(
         None, description="recorded: columns of the completions, dotted where nested."
@@ -81,12 +89,18 @@ class TeacherConfig(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> TeacherConfig:
-        needs = {"local": "model", "openai": "base_url", "recorded": "path"}[self.backend]
+        needs = {"openai": "base_url", "recorded": "path"}.get(self.backend, "model")
         if getattr(self, needs) is None:
             raise ValueError(f"backend {self.backend} needs {needs}")
         if self.backend == "openai" and self.model is None:
             raise ValueError("backend openai needs model")
         return self
+
+    def server(self) -> VllmConfig:
+        """How the vLLM server is started."""
+        short = {"tensor_parallel": self.tensor_parallel, "data_parallel": self.data_parallel}
+        given = {name: value for name, value in short.items() if value is not None}
+        return self.vllm.model_copy(update=given)
 
 
 class Rows(Section):

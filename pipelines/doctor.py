@@ -38,21 +38,13 @@ def examine() -> dict[str, Any]:
         "memory": _memory(),
         "disk": f"{disk.free / 1e9:.0f} GB free here",
         "torch": _torch(),
-        "isolation": _isolation(),
+        "vllm": _vllm(),
+        "isolation": "none: no verifier here runs code, so nothing needs a box",
         "verifiers": ", ".join(base.names()),
         "imports": _imports(),
         "keys": _keys(),
     }
     return found
-
-
-def _isolation() -> str:
-    from verifiers.box.box import NoBox, isolation
-
-    try:
-        return f"{isolation()}: what runs code runs it in a box of this kind"
-    except NoBox as error:
-        return f"none: {error}"
 
 
 def _memory() -> str:
@@ -69,6 +61,16 @@ def _torch() -> str:
         return f"{version('torch')}, no GPU: training runs on the CPU"
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return f"{version('torch')}, {', '.join(names)}"
+
+
+def _vllm() -> str:
+    if find_spec("vllm") is None:
+        return (
+            "not installed here: the extra `vllm` brings it, or `teacher.vllm.python` names the "
+            "Python of an environment that has it"
+        )
+    owners = packages_distributions().get("vllm", [])
+    return ", ".join(f"{owner} {version(owner)}" for owner in sorted(set(owners))) or "installed"
 
 
 def _imports() -> str:

@@ -59,6 +59,8 @@ def _learning(recipe: Recipe, config: dict[str, Any], teacher: Any) -> list[Node
         for on in recipe.evaluate.names:
             settings = recipe.evaluate.settings(on).model_dump(mode="json")
             what = [settings, config["chains"]["system"], subject, recipe.seed]
+            if recipe.evaluate.backend == "vllm" and stage != "teacher":
+                what.append(recipe.evaluate.vllm.shaping())
             problems = "questions" if on == HELDOUT else f"questions:{on}"
             found.append(
                 Node(evaluation(stage, on), "evaluate", what, [problems, *inputs],
@@ -98,15 +100,16 @@ def _files(sources: Sequence[QuestionSource]) -> list[str]:
     return [file_hash(path) for path in paths if path.is_file()]
 
 
-def _teacher(recipe: Recipe) -> str | None:
-    """Content of a teacher that is a file or a folder."""
-    teacher = recipe.teacher
+def _teacher(recipe: Recipe) -> list[str]:
+    """Content of a teacher that is a folder, and of its recorded chains."""
+    teacher, content = recipe.teacher, list[str]()
     if teacher is None:
-        return None
-    if teacher.backend == "local":
-        return identity(str(teacher.model))
-    path = Path(teacher.path or "")
-    return file_hash(path) if teacher.path and path.is_file() else None
+        return content
+    if teacher.backend in ("local", "vllm"):
+        content.append(identity(str(teacher.model)))
+    if teacher.path and Path(teacher.path).is_file():
+        content.append(file_hash(Path(teacher.path)))
+    return content
 
 
 def measured_stages(recipe: Recipe) -> list[str]:
@@ -115,7 +118,7 @@ def measured_stages(recipe: Recipe) -> list[str]:
         return []
     stages = ["base", *map(stage_id, recipe.stages)] if recipe.student else []
     wanted = recipe.evaluate.teacher
-    free = recipe.teacher is not None and recipe.teacher.backend in ("local", "recorded")
+    free = recipe.teacher is not None and recipe.teacher.backend in ("local", "vllm", "recorded")
     if recipe.teacher is not None and (free if wanted is None else wanted):
         stages.append("teacher")
     return stages

@@ -13,6 +13,7 @@ from generators.config import (
     ReasoningGymSource,
     Section,
 )
+from generators.vllm_config import VllmConfig
 from students.config import EvaluateConfig, Heldout
 from verifiers.records import content_id
 
@@ -101,6 +102,11 @@ class Evaluate(EvaluateConfig):
     teacher: bool | None = Field(
         None, description="Measure the teacher too; where absent, if asking it is free."
     )
+
+    vllm: VllmConfig = Field(
+        default_factory=VllmConfig, description="With `backend: vllm`, how it is started; `python` "
+        "and `env` are those of teacher.vllm where absent."
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _each(self) -> Evaluate:

@@ -11,6 +11,7 @@ from typing import Any
 
 from generators.errors import GeneratorError
 from generators.teachers.errors import TeacherError
+from generators.teachers.servers import Servers
 from pipelines import samplers
 from pipelines.card import write_card
 from pipelines.errors import PipelineError, UsageError
@@ -36,8 +37,10 @@ def check(recipe: Recipe, parts: Sequence[str]) -> None:
             raise UsageError("the recipe has no teacher section")
         if not recipe.questions:
             raise UsageError("the recipe has no questions section")
-        if recipe.teacher.backend == "openai":
-            samplers.teacher(recipe.teacher)
+        samplers.check(recipe.teacher)
+    measured = recipe.evaluate if "evaluate" in parts and recipe.student else None
+    if measured is not None and measured.backend == "vllm":
+        samplers.check_vllm(evaluate.server(recipe))
     _check_files(recipe, generating)
     local = recipe.teacher is not None and recipe.teacher.backend == "local" and generating
     if not local and not training:
@@ -90,15 +93,17 @@ def run(
         plan = nodes(recipe)
         prints = fingerprints(recipe, plan)
         folder = RunFolder(path, recipe)
+        servers = Servers(path / "vllm.log")
         done = False
         try:
-            job = Job(recipe, folder, progress or Progress())
+            job = Job(recipe, folder, progress or Progress(), servers)
             for node in plan:
                 if node.part in parts:
                     _do(job, node, plan, prints)
             done = True
             return _finish(job, plan)
         finally:
+            servers.stop()
             folder.close(discard=not done)
 
 
@@ -116,6 +121,8 @@ def _do(job: Job, node: Node, plan: Sequence[Node], prints: dict[str, str]) -> N
             f"{node.name} needs {', '.join(missing)} of this recipe, which {folder.path} does not "
             "hold yet; run the parts before it first"
         )
+    if node.part == "train":
+        job.servers.stop()
     _mark_partial(job, node, fingerprint)
     progress.start(node.name)
     folder.log("start", stage=node.name, fingerprint=fingerprint)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from generators.config import TeacherConfig
+from generators.store import Store
+from generators.stored import Stored
+from generators.teachers.servers import Servers
+from generators.vllm_config import VllmConfig
 from pipelines.errors import UsageError
+from students.identity import identity
 from verifiers.sampler import Sampler
 
 if TYPE_CHECKING:
+    from generators.teachers.recorded import RecordedSampler
+    from generators.teachers.warm import Warm
     from students.rollouts.decoder import LocalSampler
 
 
-def teacher(config: TeacherConfig) -> Sampler:
-    """The sampler that asks the recipe's teacher."""
+def teacher(config: TeacherConfig, servers: Servers) -> Sampler:
+    """The sampler that asks the recipe's teacher, on one of `servers` where we serve it."""
     if config.backend == "openai":
         from generators.teachers.openai_api import OpenAISampler
 
@@ -32,13 +39,56 @@ def teacher(config: TeacherConfig) -> Sampler:
             timeout=config.timeout,
             may_change=config.may_change,
         )
+    if config.backend == "vllm":
+        return vllm(
+            str(config.model), config.server(), servers,
+            revision=config.revision or "", identity=config.identity or "", api=config.api,
+            max_in_flight=config.max_in_flight, n=config.n, stream=config.stream,
+            timeout=config.timeout,
+        )  # fmt: skip
     if config.backend == "recorded":
-        from generators.teachers.recorded import RecordedSampler
-
-        return RecordedSampler(
-            str(config.path), prompt=config.prompt, columns=config.completions or ()
-        )
+        return recorded(config)
     return local(Path(str(config.model)), config.batch)
+
+
+def recorded(config: TeacherConfig) -> RecordedSampler:
+    """The sampler of the chains in the teacher's file."""
+    from generators.teachers.recorded import RecordedSampler
+
+    return RecordedSampler(str(config.path), prompt=config.prompt, columns=config.completions or ())
+
+
+def asking(config: TeacherConfig, servers: Servers, store: Store) -> Stored | Warm:
+    """The teacher behind the store, behind chains that exist already where the recipe has some."""
+    stored = Stored(teacher(config, servers), store)
+    if config.path is None or config.backend == "recorded":
+        return stored
+    from generators.teachers.warm import Warm
+
+    return Warm(recorded(config), stored)
+
+
+def check(config: TeacherConfig) -> None:
+    """Raise TeacherError where the teacher cannot be asked: no key, no vLLM, an unknown option."""
+    if config.backend == "openai":
+        teacher(config, Servers(Path()))
+    if config.backend == "vllm":
+        check_vllm(config.server())
+
+
+def check_vllm(config: VllmConfig) -> None:
+    """Raise TeacherError where there is no such vLLM; nothing is started."""
+    from generators.teachers.vllm_server import check as installed
+
+    installed(config)
+
+
+def vllm(model: str, config: VllmConfig, servers: Servers, **options: Any) -> Sampler:
+    """The sampler of a folder or hub id on a vLLM server; it starts with the first request."""
+    from generators.teachers.vllm_sampler import VllmSampler
+
+    content = identity(model).rpartition("@")[2] if Path(model).is_dir() else ""
+    return VllmSampler(model, config, servers, content=content, **options)
 
 
 def local(folder: Path, batch: int) -> LocalSampler:

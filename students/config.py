@@ -190,7 +190,10 @@ class EvaluateConfig(Section):
     greedy: bool = Field(True, description="One greedy answer a problem beside the samples.")
     temperature: float = Field(1.0, gt=0, description="Temperature of the sampled answers.")
     max_tokens: int = Field(256, gt=0, description="Longest answer in tokens.")
-    backend: Literal["local"] = Field("local", description="Who decodes the students' answers.")
+    backend: Literal["local", "vllm"] = Field(
+        "local", description="Who decodes the students' answers: this process, or a vLLM server "
+        "that is started on each student's folder."
+    )  # fmt: skip
     batch: int = Field(500, gt=0, description="Answers decoded together.")
     system: str | None = Field(None, description="System prompt; chains.system where absent.")
 

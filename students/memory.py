@@ -23,8 +23,10 @@ def one_heap() -> None:
 
 
 def release() -> None:
-    """Let go of what nobody holds any more, and of what the C library keeps of freed tensors."""
+    """Let go of what nobody holds any more, and of what CUDA and the C library keep of it."""
     gc.collect()
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.cuda.empty_cache()
     trim()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from generators.teachers.servers import Servers
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, problem_sets
 from pipelines.run_folder import RunFolder
@@ -25,6 +26,7 @@ class Job:
     recipe: Recipe
     folder: RunFolder
     progress: Progress
+    servers: Servers
 
     def kept_out(self) -> list[Problem]:
         """What students are measured on and must not be trained on."""

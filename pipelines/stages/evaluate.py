@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from generators.stored import Stored
+from generators.vllm_config import VllmConfig
 from pipelines import samplers
 from pipelines.problem_sets import table_of
+from pipelines.recipe import Recipe
 from pipelines.run_folder import RunFolder
 from pipelines.stages import Counts, Job
+from students.config import EvaluateConfig
 from verifiers.pool import VerdictPool
 from verifiers.sampler import Sampler
 
@@ -39,9 +42,8 @@ def run(job: Job, stage: str, on: str, before: str | None = None) -> Counts:
     problems = job.folder.problems(table_of(on))
     total = len(problems) * (config.samples + config.greedy)
 
-    async def measure() -> list[measuring.Score]:
+    async def measure(sampler: Sampler) -> list[measuring.Score]:
         with job.folder.store() as store:
-            sampler = _sampler(job, stage, config.batch)
             if stage == "teacher":
                 sampler = Stored(sampler, store)
             async with VerdictPool(options=job.recipe.verifiers) as pool:
@@ -50,25 +52,61 @@ def run(job: Job, stage: str, on: str, before: str | None = None) -> Counts:
                     lambda done: job.progress.update(f"{done} of {total} answers"),
                 )  # fmt: skip
 
-    scores = asyncio.run(measure())
+    scores = asyncio.run(measure(_sampler(job, stage, config)))
     rows = [measuring.as_row(stage, ROUND, on, score) for score in scores]
     job.folder.write_table("evaluation", rows, file_of(stage, on))
     return measuring.summary(rows) | {"tokens": sum(score.tokens for score in scores)}
 
 
-def _sampler(job: Job, stage: str, batch: int) -> Sampler:
+def _sampler(job: Job, stage: str, config: EvaluateConfig) -> Sampler:
+    """Whoever answers as `stage`; no server but a student's own runs while a student answers."""
+    recipe = job.recipe
     if stage == "teacher":
-        assert job.recipe.teacher is not None
-        return samplers.teacher(job.recipe.teacher)
+        assert recipe.teacher is not None
+        return samplers.teacher(recipe.teacher, job.servers)
+    if config.backend == "vllm":
+        model = _weights(job, stage)
+        job.servers.stop(but=model)
+        return samplers.vllm(model, server(recipe), job.servers, max_in_flight=config.batch)
+    job.servers.stop()
     if stage != "base":
-        return samplers.local(job.folder.path / "students" / stage, batch)
+        return samplers.local(job.folder.path / "students" / stage, config.batch)
     from students import models
     from students.rollouts.decoder import LocalSampler
 
-    assert job.recipe.student is not None
-    start = job.recipe.student.model_copy(update={"dtype": "auto"})
-    model, tokenizer = models.start(start, job.recipe.seed)
-    return LocalSampler(model.to(models.device()), tokenizer, "base", batch)
+    model, tokenizer = _untrained(recipe)
+    return LocalSampler(model.to(models.device()), tokenizer, "base", config.batch)
+
+
+def _weights(job: Job, stage: str) -> str:
+    """The folder or hub id of a student; one that starts from nothing is written first."""
+    students, student = job.folder.path / "students", job.recipe.student
+    assert student is not None
+    if stage != "base":
+        return str(students / stage)
+    if student.model is not None:
+        return student.model
+    from students import models
+
+    models.save(*_untrained(job.recipe), students / ".base")
+    return str(students / ".base")
+
+
+def _untrained(recipe: Recipe) -> tuple[Any, Any]:
+    from students import models
+
+    assert recipe.student is not None
+    return models.start(recipe.student.model_copy(update={"dtype": "auto"}), recipe.seed)
+
+
+def server(recipe: Recipe) -> VllmConfig:
+    """How a student's server is started: in the teacher's environment where none is named."""
+    assert recipe.evaluate is not None
+    own, teacher = recipe.evaluate.vllm, recipe.teacher
+    if own.python is None and teacher is not None:
+        same = {"python": teacher.vllm.python, "env": teacher.vllm.env | own.env}
+        return own.model_copy(update=same)
+    return own
 
 
 def trained(folder: RunFolder, stage: str) -> Counts:

@@ -78,7 +78,7 @@ async def _write(
     known = {str(problem.prompt) for problem in [*asked, *held]}
     written: list[Problem] = []
     with job.folder.store() as store:
-        sampler = Stored(samplers.teacher(recipe.teacher), store)
+        sampler = Stored(samplers.teacher(recipe.teacher, job.servers), store)
         for number, source in enumerate(sources):
             verifier = load(
                 source.verifier, recipe.verifiers.get(source.verifier), recipe.verifiers
@@ -112,7 +112,7 @@ async def _draw(job: Job) -> Counts:
     tally: Counter[str] = Counter()
     wanted = sum(recipe.chains.samples + len(p.meta.get(WRITTEN, [])) for p in problems)
     with job.folder.store() as store:
-        sampler = Stored(samplers.teacher(recipe.teacher), store)
+        sampler = samplers.asking(recipe.teacher, job.servers, store)
         sampling = recipe.chains.sampling or recipe.teacher.sampling
         async with VerdictPool(options=recipe.verifiers) as pool:
             async for group in chains(

@@ -9,8 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from generators.store import Store
+from generators.stored import Stored
 from generators.teachers.errors import TeacherError
 from generators.teachers.recorded import RecordedSampler
+from generators.teachers.warm import Warm
 from verifiers.records import canonical_json
 from verifiers.sampler import Request, Sampler
 
@@ -122,6 +125,85 @@ def test_bad_files_are_refused_in_one_sentence(tmp_path):
     (tmp_path / "a.parquet").write_text("no")
     with pytest.raises(TeacherError, match="is no Parquet file"):
         RecordedSampler(tmp_path / "a.parquet")
+
+
+LAYOUTS = {
+    "openthoughts": [{
+        "system": "Think first.",
+        "conversations": [
+            {"from": "user", "value": "2+2?"},
+            {"from": "assistant", "value": "<|begin_of_thought|>\n\ntwo and two\n\n<|end_of_thought|>"
+             "\n\n<|begin_of_solution|>\n\nIt is 4.\n\n<|end_of_solution|>"},
+        ],
+    }],
+    "sharegpt": [{
+        "conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "2+2?"},
+                          {"from": "gpt", "value": "<think>two and two</think>It is 4."}],
+    }],
+    "openr1": [{
+        "problem": "2+2?", "solution": "4", "answer": "4", "uuid": "u",
+        "generations": ["<think>two and two</think>It is 4.", "<think>two", "It is 5."],
+        "is_reasoning_complete": [True, False, True], "finish_reasons": None,
+        "correctness_math_verify": [True, None, False], "correctness_llama": None,
+        "messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "x"}],
+    }],
+    "numinamath": [{
+        "source": "s", "problem": "2+2?", "solution": "two and two: It is 4.",
+        "messages": [{"role": "user", "content": "2+2?"},
+                     {"role": "assistant", "content": "<think>two and two</think>It is 4."}],
+    }],
+    "numinamath15": [{"problem": "2+2?", "solution": "It is 4.", "answer": "4"}],
+    "gsm8k": [{"question": "2+2?", "answer": "It is 4."}],
+    "samples": [{"prompt": "2+2?", "completions": ["It is 4.", "It is 5."]}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_published_layouts_are_known(tmp_path, layout, suffix):
+    sampler = RecordedSampler(write(tmp_path / f"a.{suffix}", LAYOUTS[layout]))
+    first, *more = ask(sampler, "2+2?", 0, 1, 2)
+    assert (first.text, first.finish_reason) == ("It is 4.", "stop")
+    thoughtless = ("numinamath15", "gsm8k", "samples")
+    assert first.reasoning == ("" if layout in thoughtless else "two and two")
+    if layout == "openr1":
+        assert [(c.reasoning, c.text, c.finish_reason) for c in more] == [
+            ("two", "", "length"), ("", "It is 5.", "stop"),
+        ]  # fmt: skip
+        assert [c.teacher.get("claimed") for c in (first, *more)] == ["correct", None, "wrong"]
+        assert more[1].teacher["column"] == "generations.2"
+    else:
+        assert [c.text for c in more] == (["It is 5."] if layout == "samples" else [])
+
+
+def test_a_list_of_generations_has_holes_where_one_is_missing(tmp_path):
+    rows = [{"problem": "q", "generations": ["a", None, "c"], "finish_reasons": ["stop", "x"]}]
+    found = ask(RecordedSampler(write(tmp_path / "a.jsonl", rows)), "q", *range(4))
+    assert [(c.index, c.text) for c in found] == [(0, "a"), (2, "c")]
+
+
+def test_a_warm_start_asks_only_for_the_rest(tmp_path):
+    rows = [{"prompt": f"q{n}", "completion": f"a{n}"} for n in (1, 3)]
+    recorded = RecordedSampler(write(tmp_path / "a.jsonl", rows))
+    other = [{"prompt": f"q{n}", "completions": [f"b{n}", f"c{n}"]} for n in range(4)]
+    live = RecordedSampler(write(tmp_path / "b.jsonl", other))
+    requests = [
+        Request(problem_id=f"p{n}", messages=[{"role": "user", "content": f"q{n}"}], index=k)
+        for n in range(4) for k in range(2)
+    ]  # fmt: skip
+
+    async def go(store):
+        sampler = Warm(recorded, Stored(live, store))
+        return [c async for c in sampler.sample(requests)], sampler.asked
+
+    for wanted in (6, 0):
+        with Store(tmp_path / "store.sqlite") as store:
+            found, asked = asyncio.run(go(store))
+            assert asked == wanted
+            assert sorted(c.text for c in found) == ["a1", "a3", "b0", "b2", "c0", "c1", "c2", "c3"]
+            names = {c.text[0]: c.teacher["identity"] for c in found}
+            assert names == {"a": recorded.identity, "b": live.identity, "c": live.identity}
+            assert all(store.find(c.id) == c for c in found)
 
 
 def test_real_chains_of_four_models():

@@ -46,7 +46,7 @@ def refusal(path, *overrides):
         ("{epochs: 2}", "{num_train_epochs: 2}", "recipe.yaml:10: stages.0.sft.num_train_epochs: unknown key; distill calls it 'epochs'"),
         ("{epochs: 2}", "{r: 2}", "stages.0.sft.r: unknown key; known keys:"),
         ("- sft:", "- ppo:", "recipe.yaml:10: stages.0: stage kind 'ppo' is not available; available: 'cpt', 'sft', 'dpo', 'grpo'"),
-        ("backend: local", "backend: vllm", "recipe.yaml:2: teacher.backend: 'vllm' is not available"),
+        ("backend: local", "backend: triton", "recipe.yaml:2: teacher.backend: 'triton' is not available"),
         ("from: reasoning_gym", "from: documents", "recipe.yaml:4: questions.0: source 'documents' is not available"),
         ("{n: 10}", "{n: 0}", "recipe.yaml:12: evaluate.heldout.n: Input should be greater than 0"),
         ("heads: 2", "heads: 4", "hidden_size / heads must be 32 or 64"),

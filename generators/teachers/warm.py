@@ -1,0 +1,52 @@
+"""A run that starts warm: chains that exist already stand in front of a teacher that is asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+
+from generators.stored import Stored
+from generators.teachers.recorded import RecordedSampler
+from verifiers.records import Completion
+from verifiers.sampler import Request
+
+
+class Warm:
+    """A sampler in front of which recorded chains stand: only what they lack is asked.
+
+    They go into the store as what they are, under the name of their file.
+    """
+
+    def __init__(self, recorded: RecordedSampler, asked: Stored) -> None:
+        self.recorded, self.stored = recorded, asked
+        self.identity, self.batch = asked.identity, asked.batch
+
+    @property
+    def asked(self) -> int:
+        """Requests that had to be made."""
+        return self.stored.asked
+
+    async def sample(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
+        """Recorded completions, and those of the other sampler as they finish."""
+        ready: list[Completion] = []
+
+        def missing() -> Iterator[Request]:
+            for request in requests:
+                completion = self.recorded.find(request)
+                if completion is None:
+                    yield request
+                else:
+                    ready.append(completion)
+
+        def taken() -> list[Completion]:
+            found = ready.copy()
+            ready.clear()
+            if found:
+                self.stored.store.put(found)
+            return found
+
+        async for completion in self.stored.sample(missing()):
+            for known in taken():
+                yield known
+            yield completion
+        for known in taken():
+            yield known

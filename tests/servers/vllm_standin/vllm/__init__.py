@@ -1,0 +1,1 @@
+"""Stands in for vLLM where only the life of its process is tested."""

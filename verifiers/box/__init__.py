@@ -1,1 +1,0 @@
-"""The box: where code that nobody trusts runs."""
