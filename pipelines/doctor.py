@@ -39,12 +39,21 @@ def examine() -> dict[str, Any]:
         "disk": f"{disk.free / 1e9:.0f} GB free here",
         "torch": _torch(),
         "vllm": _vllm(),
-        "isolation": "none: no verifier here runs code, so nothing needs a box",
+        "isolation": _isolation(),
         "verifiers": ", ".join(base.names()),
         "imports": _imports(),
         "keys": _keys(),
     }
     return found
+
+
+def _isolation() -> str:
+    from verifiers.box.box import NoBox, isolation
+
+    try:
+        return f"{isolation()}: what runs code runs it in a box of this kind"
+    except NoBox as error:
+        return f"none: {error}"
 
 
 def _memory() -> str:

@@ -27,6 +27,7 @@ BUILTIN = {
     "all": "verifiers.composite:AllOf",
     "any": "verifiers.composite:AnyOf",
     "choice": "verifiers.choice:Choice",
+    "code": "verifiers.code:CodeVerifier",
     "consensus": "verifiers.consensus:Consensus",
     "exact": "verifiers.exact:Exact",
     "format": "verifiers.format:Format",
@@ -202,6 +203,8 @@ def judge(name: str, verifier: Verifier, problem: Problem, text: str) -> Verdict
         detail = _storable(f"{type(error).__name__}: {error}"[:300])
         verdict = Verdict(status="undecided", reason="infra", detail=detail)
     verdict.verifier, verdict.version, verdict.why = name, version, explain.why(verdict)
+    if verdict.isolation == "none":
+        verdict.isolation = getattr(verifier, "isolation", "none")
     verdict.seconds = round(time.perf_counter() - start, 6)
     return verdict
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from verifiers import base
 from verifiers.asking import Desk
-from verifiers.records import Completion, Problem, Verdict, content_id
+from verifiers.records import Completion, Isolation, Problem, Verdict, content_id
 from verifiers.sampler import Sampler
 from verifiers.tasks import Task, fault, read
 
@@ -35,7 +35,8 @@ class VerdictPool:
     Args:
         workers: processes; the CPUs this process may use where None.
         options: the recipe's `verifiers` section, options by verifier name.
-        limit: seconds of CPU time that one verdict may take (four times as much wall time).
+        limit: seconds of CPU time that one verdict may take (four times as much wall time). A
+            boxed verifier bounds its own work and says in its `limit` how long that takes at most.
         memory: bytes of private memory a worker may allocate.
         samplers: who is asked by verifiers that ask a model, by the verifier's name. They are
             asked from this process, because workers have no HTTP client.
@@ -137,16 +138,21 @@ class VerdictPool:
             cut and self._has(problem.verifier, "judges_truncated")
         ):
             return None
-        return fault(problem.verifier, "truncated" if cut else "infra")
+        level: Isolation = self._trait(problem.verifier, "isolation") or "none"
+        return fault(problem.verifier, "truncated" if cut else "infra", isolation=level)
 
     def _has(self, name: str, attribute: str) -> bool:
         """Whether verifier `name` can be had and `attribute` is true of it."""
+        return bool(self._trait(name, attribute))
+
+    def _trait(self, name: str, attribute: str) -> Any:
+        """What verifier `name` says of itself in `attribute`, None where it cannot be had."""
         if name not in self._loaded:
             try:
                 self._loaded[name] = base.load(name, self.options.get(name), self.options)
             except base.VerifierError:
                 self._loaded[name] = None
-        return bool(getattr(self._loaded[name], attribute, False))
+        return getattr(self._loaded[name], attribute, None)
 
     async def _ask(self, problem: Problem, text: str) -> Verdict:
         name = problem.verifier
@@ -221,8 +227,8 @@ class VerdictPool:
         process.stdin.write(b"".join(task.line for task in tasks))
         waiting = deque(tasks)
         while waiting:
-            line = await self._answer(process)
             task = waiting.popleft()
+            line = await self._answer(process, self._trait(task.verifier, "limit"))
             if line:
                 verdicts = read(line)
                 spent = sum(verdict.seconds for verdict in verdicts)
@@ -232,22 +238,28 @@ class VerdictPool:
             timeout = line is None
             await _kill(process)
             task.tries += 1
+            level: Isolation = self._trait(task.verifier, "isolation") or "none"
             if timeout:
-                task.fail("timeout", "the verifier took too long")
+                task.fail("timeout", "the verifier took too long", level)
             elif task.tries > 1:
-                task.fail("infra", "the verifier's worker died twice")
+                task.fail("infra", "the verifier's worker died twice", level)
             else:
                 waiting.appendleft(task)
             await self._put(waiting, front=True)
             return None
         return process
 
-    async def _answer(self, process: asyncio.subprocess.Process) -> bytes | None:
-        """The worker's next line; empty where it died, None where it ran out of time."""
+    async def _answer(
+        self, process: asyncio.subprocess.Process, wall: float | None
+    ) -> bytes | None:
+        """The worker's next line; empty where it died, None where it ran out of time.
+
+        That is CPU time, or `wall` seconds where the work is done elsewhere, in a box.
+        """
         assert process.stdout is not None
         reading = asyncio.ensure_future(process.stdout.readline())
         start, spent = time.monotonic(), cpu_seconds(process.pid)
-        wait = self.limit
+        wait = self.limit if wall is None else wall
         while True:
             done, _ = await asyncio.wait([reading], timeout=wait)
             if done:
@@ -255,8 +267,9 @@ class VerdictPool:
                     return reading.result()
                 except (ValueError, ConnectionError):
                     return b""
-            used = cpu_seconds(process.pid) - spent
-            if used >= self.limit * 0.95 or time.monotonic() - start >= 4 * self.limit:
+            used = 0.0 if wall is not None else cpu_seconds(process.pid) - spent
+            late = time.monotonic() - start >= (4 * self.limit if wall is None else wall)
+            if late or used >= self.limit * 0.95:
                 reading.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await reading

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from verifiers.explain import why
-from verifiers.records import Problem, Verdict
+from verifiers.records import Isolation, Problem, Verdict
 
 
 class Task:
@@ -28,14 +28,16 @@ class Task:
         if not self.future.done():
             self.future.set_result(verdicts)
 
-    def fail(self, reason: str, detail: str) -> None:
+    def fail(self, reason: str, detail: str, isolation: Isolation) -> None:
         """Blame nobody: the verifier or its worker failed."""
-        self.settle([fault(self.verifier, reason, detail) for _ in range(self.count)])
+        self.settle([fault(self.verifier, reason, detail, isolation) for _ in range(self.count)])
 
 
-def fault(verifier: str, reason: str, detail: str = "") -> Verdict:
+def fault(verifier: str, reason: str, detail: str = "", isolation: Isolation = "none") -> Verdict:
     """The verdict where nothing was judged."""
-    verdict = Verdict(status="undecided", reason=reason, detail=detail, verifier=verifier)
+    verdict = Verdict(
+        status="undecided", reason=reason, detail=detail, verifier=verifier, isolation=isolation
+    )
     verdict.why = why(verdict)
     return verdict
 

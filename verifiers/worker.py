@@ -31,7 +31,8 @@ def main() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     config = json.loads(sys.stdin.readline())
     memory = config["memory"]
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    # the hard limit stays: a box is a child of this process, with limits of its own
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     loaded: dict[str, base.Verifier] = {}
     answers.write("ready\n")
     answers.flush()

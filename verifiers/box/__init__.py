@@ -1,0 +1,1 @@
+"""The box: where code that nobody trusts runs."""
