@@ -196,19 +196,29 @@ def list_verifiers(*, json: Json = False) -> None:
 
 
 @verifiers_app.command(name="test")
-def run_battery(name: str, *, json: Json = False) -> None:
+def run_battery(
+    name: str,
+    *,
+    recipe: str | None = None,
+    set: Set = [],
+    json: Json = False,  # noqa: B006
+) -> None:
     """Run the probes that every verifier must survive; exit status 1 where one fails.
 
     Args:
-        name: A verifier, built in or installed.
+        name: A verifier, built in or installed, or one that the recipe names.
+        recipe: Set the verifier up as the `verifiers` section of this recipe says.
+        set: Options without a recipe: verifiers.NAME.OPTION=VALUE, as often as needed.
     """
     import asyncio
 
+    from pipelines import recipe as recipes
     from verifiers import battery
     from verifiers.base import UnknownVerifier
 
+    section = recipes.verifiers(recipe, set)
     try:
-        report = asyncio.run(battery.run(name))
+        report = asyncio.run(battery.run(name, section))
     except UnknownVerifier as error:
         raise UsageError(str(error)) from error
     print(_json(battery.as_json(report)) if json else battery.text(report))

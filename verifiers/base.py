@@ -68,6 +68,9 @@ FAULTS = (Exception, SystemExit)
 class Verifier(Protocol):
     """What a verifier is. Duck-typed: a plug-in imports nothing of ours.
 
+    One that only judges groups may have `verify_group` in place of `verify`; a text and a status of
+    its `examples` are then a list of texts and a list of as many statuses.
+
     Optional: `check_gold(problem) -> str | None` (the reason why a gold is unusable),
     `solve(prompt) -> answer | None` (the ground truth of a question that somebody wrote),
     `trust` ("pure" or "boxed"), `gold_type` ("text": the gold is itself a correct answer; "json";
@@ -131,7 +134,7 @@ def load(
         options["parts"] = Parts(section or {}, (*above, name))
     try:
         verifier = factory(**options)
-        judges = callable(getattr(verifier, "verify", None))
+        judges = any(callable(getattr(verifier, way, None)) for way in ("verify", "verify_group"))
     except VerifierError:
         raise
     except TypeError as error:
@@ -139,7 +142,7 @@ def load(
     except FAULTS as error:
         raise BrokenPlugin(f"verifier {target!r} cannot be set up: {_said(error)}") from error
     if not judges:
-        raise BrokenPlugin(f"verifier {target!r} has no method `verify`")
+        raise BrokenPlugin(f"verifier {target!r} has neither `verify` nor `verify_group`")
     return verifier
 
 
@@ -197,7 +200,8 @@ def judge(name: str, verifier: Verifier, problem: Problem, text: str) -> Verdict
         if bad:
             answer = {"status": "undecided", "reason": "bad_gold", "detail": bad}
         else:
-            answer = verifier.verify(problem, text)
+            alone = hasattr(verifier, "verify")
+            answer = verifier.verify(problem, text) if alone else _one(verifier, problem, text)
         verdict = as_verdict(answer)
     except Exception as error:
         detail = _storable(f"{type(error).__name__}: {error}"[:300])
@@ -207,6 +211,12 @@ def judge(name: str, verifier: Verifier, problem: Problem, text: str) -> Verdict
         verdict.isolation = getattr(verifier, "isolation", "none")
     verdict.seconds = round(time.perf_counter() - start, 6)
     return verdict
+
+
+def _one(verifier: Verifier, problem: Problem, text: str) -> Any:
+    """What a verifier of groups says of a text that stands alone."""
+    (answer,) = verifier.verify_group(problem, [text])  # type: ignore[attr-defined]
+    return answer
 
 
 def judge_group(

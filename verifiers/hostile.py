@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from verifiers.records import Problem
 
@@ -31,6 +32,31 @@ def candidates(problem: Problem) -> Iterator[tuple[str, str]]:
         named = options.items() if isinstance(options, Mapping) else zip("ABCDEFGH", options)  # noqa: B905
         said = " or ".join(f"({key}) {value}" for key, value in named)
         yield "all its options", f"The answer is {said}."
+
+
+def golds() -> Iterator[tuple[str, Any]]:
+    """Ground truths that cannot be used, or are of a form that was not meant."""
+    nested: Any = "4"
+    for _ in range(50):
+        nested = [nested]
+    yield "none", None
+    yield "empty text", ""
+    yield "blanks", " \n\t"
+    yield "a boolean", True
+    yield "an empty list", []
+    yield "an empty object", {}
+    yield "an object of another form", {"kind": "no such kind", "tests": 7}
+    yield "a list of odd things", [None, {"a": [1.5]}, ""]
+    yield "deep lists", nested
+    yield "1 MB of words", "the answer " * (MEGABYTE // 11)
+    yield "1 MB of brackets", "(" * MEGABYTE
+    yield "control characters", "\0\x1b[2J\u202e\ufeff"
+
+
+def many() -> Iterator[str]:
+    """Long texts, each another one."""
+    for number in range(160):
+        yield f"{number} {NONSENSE} " * (100_000 // len(NONSENSE))
 
 
 def hostile() -> Iterator[tuple[str, str]]:

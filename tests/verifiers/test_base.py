@@ -55,8 +55,8 @@ def installed(monkeypatch):
     [
         ("raising", "verifier 'raising' cannot be set up: no model"),
         ("leaving", "verifier 'leaving' cannot be set up: 3"),
-        ("mute", "verifier 'mute' has no method `verify`"),
-        ("noun", "verifier 'noun' has no method `verify`"),
+        ("mute", "verifier 'mute' has neither `verify` nor `verify_group`"),
+        ("noun", "verifier 'noun' has neither `verify` nor `verify_group`"),
     ],
 )
 def test_a_plugin_that_cannot_be_used_is_broken(installed, name, words):
