@@ -19,7 +19,7 @@ from pipelines.recipe import Recipe
 DOCS = Path(__file__).parent
 COMMANDS = (
     "run", "plan", "generate", "curate", "train", "evaluate", "verify", "report",
-    "trace", "export", "verifiers list", "verifiers test", "doctor",
+    "trace", "export", "verifiers list", "verifiers test", "verifiers new", "doctor",
 )  # fmt: skip
 
 

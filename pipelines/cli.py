@@ -200,15 +200,14 @@ def run_battery(
     name: str,
     *,
     recipe: str | None = None,
-    set: Set = [],
-    json: Json = False,  # noqa: B006
+    set: Set = [],  # noqa: B006
+    json: Json = False,
 ) -> None:
     """Run the probes that every verifier must survive; exit status 1 where one fails.
 
     Args:
         name: A verifier, built in or installed, or one that the recipe names.
         recipe: Set the verifier up as the `verifiers` section of this recipe says.
-        set: Options without a recipe: verifiers.NAME.OPTION=VALUE, as often as needed.
     """
     import asyncio
 
@@ -216,7 +215,9 @@ def run_battery(
     from verifiers import battery
     from verifiers.base import UnknownVerifier
 
-    section = recipes.verifiers(recipe, set)
+    if set and recipe is None:
+        raise UsageError("--set changes a recipe: name it with --recipe")
+    section = recipes.load(recipe, set).verifiers if recipe else {}
     try:
         report = asyncio.run(battery.run(name, section))
     except UnknownVerifier as error:
@@ -224,6 +225,23 @@ def run_battery(
     print(_json(battery.as_json(report)) if json else battery.text(report))
     if not report.passed:
         sys.exit(1)
+
+
+@verifiers_app.command(name="new")
+def new_verifier(name: str, *, to: Path = Path(".")) -> None:
+    """Write the package of a verifier of your own, which passes the battery as it is.
+
+    Args:
+        name: What recipes will call it: small letters, digits and underscores.
+        to: The folder that the package's folder is written into.
+    """
+    from verifiers import scaffold
+
+    try:
+        folder = scaffold.write(name, to)
+    except (ValueError, FileExistsError, NotADirectoryError) as error:
+        raise UsageError(str(error)) from error
+    print(f"{folder}\nnext: pip install -e {folder}; distill verifiers test {name}")
 
 
 @app.command

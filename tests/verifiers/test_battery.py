@@ -4,10 +4,8 @@ import asyncio
 import contextlib
 import io
 import json
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -23,6 +21,9 @@ class Plugin:
     gold_type = "text"
     examples = [({"prompt": "2 + 2?", "answer": "4"}, "4", "correct"),
                 ({"prompt": "2 + 2?", "answer": "4"}, "5", "wrong")]
+
+    def check_gold(self, problem):
+        return None if isinstance(problem.answer, str) and problem.answer else "it is no text"
 
     def verify(self, problem, text):
 '''
@@ -148,6 +149,95 @@ BAD = {
         HONEST + '\nPlugin.examples = [({"answer": "4"}, "4", "right")]\n',
         {"examples": "an example is no (problem, text, status): '4' with status 'right'"},
     ),
+    "trusts_any_gold": (
+        HONEST.replace("check_gold", "no_check"),
+        {"bad gold: none": "it must be undecided/bad_gold (check_gold), not wrong"},
+    ),
+    "chokes_on_odd_golds": (
+        HEAD
+        + """
+        return {"status": "correct" if text == problem.answer.strip() else "wrong"}
+
+    def check_gold(self, problem):
+        return "it is none" if problem.answer is None else None
+""",
+        {
+            "bad gold: a boolean": "AttributeError: 'bool' object has no attribute 'strip'",
+            "bad gold: deep lists": "AttributeError: 'list' object has no attribute 'strip'",
+        },
+    ),
+    "says_yes_to_odd_golds": (
+        HEAD
+        + """
+        return {"status": "correct" if text == problem.answer or not problem.answer else "wrong"}
+
+    def check_gold(self, problem):
+        return "it is none" if problem.answer is None else None
+""",
+        {"bad gold: an empty list": "a text is called correct"},
+    ),
+    "hoards": (
+        HEAD
+        + """
+        if len(text) > 900_000:
+            text *= 2_000
+        return {"status": "correct" if text == problem.answer else "wrong"}
+""",
+        {"1 MB of words": "MemoryError"},
+    ),
+    "keeps_what_it_read": (
+        HEAD
+        + """
+        self.__dict__.setdefault("kept", []).append(text)
+        return {"status": "correct" if text == problem.answer else "wrong"}
+""",
+        {"leak": ""},
+    ),
+    "claims_a_box": (
+        HONEST + '\nPlugin.trust = "boxed"\n',
+        {"isolation": "40 verdicts say `boxed` but have no isolation"},
+    ),
+    "claims_no_box": (
+        HEAD
+        + """
+        right = text == problem.answer
+        return {"status": "correct" if right else "wrong", "isolation": "landlock"}
+""",
+        {"isolation": ""},
+    ),
+    "refuses_groups": (
+        HONEST
+        + """
+    def verify_group(self, problem, texts):
+        return [self.verify(problem, text) for text in texts if text]
+""",
+        {"group": "TypeError: verify_group returned 5 verdicts on 6 texts"},
+    ),
+    "first_come": (
+        HONEST
+        + """
+    def verify_group(self, problem, texts):
+        return [{"status": "correct" if n < 3 else "wrong"} for n, _ in enumerate(texts)]
+""",
+        {"group": "the verdicts depend on the order of the texts"},
+    ),
+    "evaluates_groups": (
+        HONEST
+        + """
+    def verify_group(self, problem, texts):
+        for text in texts:
+            try:
+                eval(text[:1000])
+            except Exception:
+                pass
+        return [self.verify(problem, text) for text in texts]
+""",
+        {"canary": "the text was run as code (escape-bare, exec-bare, open-bare, system-bare)"},
+    ),
+    "uneven_examples": (
+        HONEST + '\nPlugin.examples = [({"answer": "4"}, ["4", "5"], ["correct"])]\n',
+        {"examples": "an example is no (problem, text, status)"},
+    ),
     "unversioned": (
         HONEST + '\nPlugin.version = ""\nPlugin.trust = "blind"\n',
         {"declaration": "it has no `version`"},
@@ -199,11 +289,55 @@ def test_an_honest_plugin_passes(install):
     assert "bare gold of example 1" in {probe.name for probe in report.probes}
 
 
-def test_the_example_of_the_docs_passes(install):
-    page = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
-    install("last_number", code.replace("class LastNumber", "class Plugin"))
-    assert failed(asyncio.run(battery.run("last_number"))) == {}
+GROUP = """
+from collections import Counter
+
+
+class Plugin:
+    version = "1"
+    examples = [({"prompt": "2 + 2?", "answer": "x"}, ["4", "4", "5"], ["correct", "correct", "wrong"])]
+
+    def check_gold(self, problem):
+        return None if problem.answer == "x" else "it must be x"
+
+    def verify_group(self, problem, texts):
+        (most, votes), *_ = Counter(texts).most_common()
+        return [{"status": "correct" if text == most and votes > 1 else "wrong"} for text in texts]
+"""
+
+
+def test_a_plugin_that_only_judges_groups_passes(install):
+    install("most_say", GROUP)
+    report = asyncio.run(battery.run("most_say"))
+    assert failed(report) == {}
+    assert {"group", "example 1", "nonsense"} < {probe.name for probe in report.probes}
+
+
+def test_a_bad_plugin_that_only_judges_groups_fails(install):
+    install(
+        "all_say",
+        GROUP.replace('"correct" if text == most and votes > 1 else "wrong"', '"correct"'),
+    )
+    found = failed(asyncio.run(battery.run("all_say")))
+    assert found["example 1"].startswith("expected correct, correct, wrong, got correct")
+    assert found["nonsense"] == "it is called correct"
+    assert found["group"] == "nonsense in a group is called correct"
+
+
+def test_options_are_those_of_the_section(install):
+    code = (
+        HONEST
+        + """
+    def __init__(self, answer):
+        self.answer = answer
+"""
+    )
+    install("asks", code.replace("text == problem.answer", "text == self.answer"))
+    missing = asyncio.run(battery.run("asks"))
+    assert [probe.name for probe in missing.probes] == ["load"]
+    section = {"mine": {"use": "asks", "strip": "!"}, "yours": {"use": "asks", "strip": "4"}}
+    assert asyncio.run(battery.run("mine", section)).passed
+    assert "example 1" in failed(asyncio.run(battery.run("yours", section)))
 
 
 @pytest.mark.parametrize("name", BAD)
