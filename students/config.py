@@ -6,6 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from verifiers.rewards import Weights
+
 
 class Section(BaseModel):
     """Base of all sections: unknown keys are refused."""
@@ -131,7 +133,7 @@ class DPO(Training):
     )  # fmt: skip
 
 
-class GRPO(Training):
+class GRPO(Weights, Training):
     """Group-relative policy optimisation with the verifiers as reward (arXiv 2402.03300)."""
 
     reads: ClassVar[str] = "rl"
@@ -153,13 +155,6 @@ class GRPO(Training):
     clip_low: float = Field(0.2, gt=0, lt=1, description="How far a ratio may fall below 1.")
     clip_high: float = Field(0.28, gt=0, description="How far a ratio may rise above 1.")
     kl: float = Field(0.0, ge=0, description="Weight of the distance from the policy's start.")
-    efficiency: float = Field(
-        0.0, ge=0, lt=1, description="What being shorter than the group's right answers adds to a "
-        "right one's reward."
-    )  # fmt: skip
-    overlong: int = Field(
-        0, ge=0, description="Tokens before max_tokens in which the reward falls by up to 1."
-    )
     truncated: Literal["wrong", "mask"] = Field(
         "wrong", description="A truncated answer counts as wrong, or is left out."
     )

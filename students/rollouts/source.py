@@ -27,7 +27,7 @@ from students.rollouts.decoder import LocalSampler
 from verifiers.pool import VerdictPool
 from verifiers.records import Completion, Problem, Verdict
 from verifiers.reflection import reflect
-from verifiers.rewards import advantages, efficiency, overlong
+from verifiers.rewards import advantages, rewards
 from verifiers.sampler import Request
 
 MOST_UNDECIDED = 0.2
@@ -200,15 +200,9 @@ class RolloutSource:
         config = self.config
         samples = [completion for completion, _ in pairs]
         correct = [verdict.correct for _, verdict in pairs]
-        lengths = [completion.usage.completion_tokens for completion in samples]
-        rewards = efficiency(correct, lengths, config.efficiency)
-        if config.overlong:
-            rewards = [
-                reward + overlong(length, config.max_tokens, config.overlong)
-                for reward, length in zip(rewards, lengths, strict=True)
-            ]
+        earned = rewards(samples, [verdict for _, verdict in pairs], config, config.max_tokens)
         return Rollouts(
-            problem, samples, correct, rewards, advantages(rewards, config.scale_advantages)
+            problem, samples, correct, earned, advantages(earned, config.scale_advantages)
         )
 
     def _batches(self, groups: list[Rollouts], figures: dict[str, float]) -> Iterator[Packed]:

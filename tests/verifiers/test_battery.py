@@ -328,11 +328,11 @@ def test_options_are_those_of_the_section(install):
     code = (
         HONEST
         + """
-    def __init__(self, answer):
-        self.answer = answer
+    def __init__(self, strip):
+        self.strip = strip
 """
     )
-    install("asks", code.replace("text == problem.answer", "text == self.answer"))
+    install("asks", code.replace("text == problem", "text.strip(self.strip) == problem"))
     missing = asyncio.run(battery.run("asks"))
     assert [probe.name for probe in missing.probes] == ["load"]
     section = {"mine": {"use": "asks", "strip": "!"}, "yours": {"use": "asks", "strip": "4"}}
