@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from verifiers.pool import VerdictPool
@@ -39,7 +40,8 @@ class RewardFunction:
     ):
         self.verifier = verifier
         self.__name__ = verifier
-        self._pool = VerdictPool(workers, section, samplers=samplers)
+        self._new = partial(VerdictPool, workers, section, samplers=samplers)
+        self._pool = self._new()
         self._pool.require([verifier])
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -85,7 +87,7 @@ class RewardFunction:
         """What `work` returns; it runs in a loop of its own, in a thread of its own."""
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                self._pool, self._loop = self._new(), asyncio.new_event_loop()
                 self._thread = threading.Thread(target=_serve, args=(self._loop,), daemon=True)
                 self._thread.start()
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
