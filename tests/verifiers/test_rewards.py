@@ -1,7 +1,7 @@
 """Rewards, with answers worked out by hand."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -94,6 +94,7 @@ def test_an_answer_is_well_formed_behind_the_thinking():
     assert not well_formed("<think>\\boxed{1}</think>so one")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(0, 500)), min_size=1, max_size=8),
     st.floats(0, 0.99), st.floats(0, 1),
