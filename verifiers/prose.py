@@ -40,11 +40,18 @@ RETRACTED = re.compile(
 RATHER = re.compile(r"\bnot\b[^.;]*?\bbut\b(?: rather)?", re.I)
 ASIDE = re.compile(
     r"^\W*(?:check|checking|verify|verification|verifying|to (?:check|verify)"
-    r"|we can (?:check|verify)|note|indeed|this is|that is|that's|compare|for comparison"
+    r"|we can (?:check|verify)|note|indeed|compare|for comparison"
     r"|for (?:example|instance|reference)|remember|recall|i hope|hope"
     r"|let me know|here,|proof|given|step \d+:?$)\b",
     re.I,
 )
+THAT = re.compile(r"^\W*(?:this is|that is|that's)\b", re.I)
+APPOSED = re.compile(
+    r",\s*(?:for |making |giving |leaving )?an? (?:\w+ )?(?:total|increase|decrease|difference"
+    r"|profit|loss|gain|sum|reduction|saving)s? of (?=[^,]*\d)",
+    re.I,
+)
+DENIED = re.compile(r"\b(?:is|are|was|were|be|does|do|did|can|could|would|will|should)\s*$", re.I)
 PREMISE = re.compile(
     r"^\W*(?:(?:we|you|i) (?:are|were|am|was) (?:told|given|asked)|it is given"
     r"|(?:the|this) (?:question|problem)|let(?!'s (?:see|check)| me)|suppose|assume|consider"
@@ -181,7 +188,11 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
     sentences = [s.strip() for s in SENTENCE.split(ANNOTATION.sub("", text[-LAST:]) + " ")]
     sentences = [s for s in sentences if s]
     maths = any(MATHS.search(s) for s in sentences)
+    aside: str | None = None
     for sentence in reversed(sentences):
+        if THAT.match(sentence) and aside is None:
+            aside = sentence
+            continue
         if ASIDE.match(sentence) or sentence.endswith("?") or sentence.startswith("("):
             continue
         if PREMISE.match(sentence) and not CUE.search(sentence):
@@ -190,7 +201,8 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
             continue
         told = result(_asked(sentence, question), reads)
         return (sentence, told) if told else None
-    return None
+    told = result(aside, reads) if aside is not None else None
+    return (aside, told) if aside is not None and told else None
 
 
 def _asked(sentence: str, question: str) -> str:
@@ -218,6 +230,8 @@ def result(sentence: str, reads: Reads) -> str | None:
         return None
     if reads(bare(body)):
         return bare(body)
+    if (apposed := APPOSED.search(body)) is not None:
+        return _told(body[apposed.end() :], reads)
     if bold := [match[1] for match in BOLD.finditer(body)]:
         return bare(bold[-1])
     if len(letters := [match[1] or match[2] for match in OPTION.finditer(body)]) == 1:
@@ -253,7 +267,7 @@ def _body(sentence: str) -> str | None:
     match = NEGATION.search(body)
     if match:
         body = body[: match.start()]
-        if not MATHS.search(body):
+        if not MATHS.search(body) or DENIED.search(body):
             return None
     return body
 

@@ -28,6 +28,7 @@ from verifiers.maths.vocabulary import (
 )
 
 RATIO = re.compile(r"\d+(?:\.\d+)?(?:\s+to\s+\d+(?:\.\d+)?)+")
+CALLS = re.compile(r"^(?:[A-Za-z]\(\s*-?[\w.]+\s*\)\s*[-+*/]?\s*){2,9}=")
 ODDS = re.compile(r"(\d+) (?:in|out of) (\d+)")
 INVERSE = re.compile(r"^([A-Za-z])\s*\^\s*\{?\s*-1\s*\}?\s*(\([^()=]*\)\s*=)")
 FEET = re.compile(r"(\d+)\s*'\s*(\d+)\s*(?:\"|'')")
@@ -130,10 +131,10 @@ class Answers(Measured):
             return self.ratio(node)
         if node.op == "num" and self.token.text.lower() in ("am", "pm"):
             return Node("clock", (node, Node("num", (), Fraction(0))), self.take().text.lower())
-        while self.token.text in JOINS and node.op in REGIONS:
+        while self.token.text in JOINS and _is_set(node):
             join = JOINS[self.take().text]
             right = self.quantity()
-            if right.op not in REGIONS:
+            if not _is_set(right):
                 raise Unreadable("a union of something that is no set")
             node = Node(join, (node, right))
         return node
@@ -228,6 +229,11 @@ class Answers(Measured):
         return Node("cases" if rows[0].op == "case" else "list", tuple(rows))
 
 
+def _is_set(node: Node) -> bool:
+    """Whether a node is a set, or the capital letter of one."""
+    return node.op in REGIONS or (node.op == "sym" and node.value.isupper())
+
+
 def _or(joints: set[str]) -> str | None:
     """How a list names alternatives, which are no ordered pair."""
     return "or" if joints & {"or", r"\lor", r"\vee"} else None
@@ -242,6 +248,9 @@ def read(text: str, thousands: bool | None = None) -> Node:
         letter, rest = label
         return Node("choice", (read(rest),) if rest else (), letter)
     plain = spelled(unhedged(text))
+    plain = CALLS.sub("Result =", plain)
+    if plain == "{}":
+        return Node("set")
     plain = INVERSE.sub(r"\1inverse\2", plain)
     if (odds := ODDS.fullmatch(plain)) is not None:
         plain = f"{odds[1]}/{odds[2]}"

@@ -225,6 +225,11 @@ def _structures(gold: Node, text: Node, percent: bool) -> bool:
 def _mixed(gold: Node, text: Node, percent: bool) -> bool:
     """Structures of two kinds that may still be one answer."""
     kinds = {gold.op, text.op}
+    if kinds == {"union", "list"}:
+        parts = gold if gold.op == "list" else text
+        if all(part.op == "interval" for part in parts.args):
+            one, two = (regions.region(node._replace(op="union")) for node in (gold, text))
+            return one is not None and two is not None and regions.equal(one, two)
     if kinds == {"list", "set"}:
         return _any_order(gold.args, text.args, percent, False)
     if kinds == {"list", "tuple"}:

@@ -18,6 +18,7 @@ from verifiers.maths.vocabulary import (
     CONSTANTS,
     FUNCTIONS,
     GREEK,
+    MODULO,
     PERCENT,
     SIGNS,
     STRUCTURES,
@@ -134,6 +135,8 @@ class Grammar(Cursor):
             return self.symbolic(self.token)
         if kind == "cmd":
             return text[1:] in ATOMS
+        if text == "(" and self.ahead().text in MODULO:
+            return False
         return text in ("(", "{") or (text == "|" and not self.bars)
 
     def symbolic(self, token: Token) -> bool:
@@ -153,6 +156,8 @@ class Grammar(Cursor):
     def unit_end(self, count: int) -> bool:
         """Whether what follows could follow a unit."""
         token = self.ahead(count)
+        if token.text == "*" and self.ahead(count + 1).text in TABLE:
+            return True
         return token.kind in ("end", "word", "num") or token.text in (
             "^",
             "/",

@@ -48,7 +48,7 @@ RELATIONS = {
     r"\to": "to",
 }  # fmt: skip
 SEPARATORS = _words(r", ; and or \lor \land \vee \wedge ⏎ &")
-CUES = _words("so if hence thus therefore then since because when and or")
+CUES = _words("at with by attained so if hence thus therefore then since because when and or")
 MODULO = _words(r"\pmod \mod \bmod mod")
 BLOCKING = _words("than not plus minus times divided if unless maybe perhaps possibly")
 FIGURES = _words(r"\angle \triangle \overline \measuredangle \widehat")
