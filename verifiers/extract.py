@@ -46,7 +46,7 @@ PHRASE = re.compile(
     r"\b(?:final |correct |right )?(?:answer|ans\b|(?:correct|right) (?:option|choice))[*_\"]{0,3}"
     r"(?: (?:to|for|of|in|here)\b[^.\n\d,:=]{0,60}?)?\s*"
     r"(?:(?<![a-z])(?:is|are|was|should be|must be|will be|would be|equals|becomes)\b"
-    r"|[=:→⇒]|->|(?=\s*\n\s*\S)"
+    r"|[=:→⇒]|->|,(?=\s*-?[\d$\\][^,\n]{0,30},\s)|(?=\s*\n\s*\S)"
     r"|(?=\s*(?:\$|\\[(\[])))"
     r"[*_]{0,3}\s*(?:that\b)?[:=]?\s*",
     re.I,
