@@ -38,9 +38,10 @@ class Sampling(Section):
 class TeacherConfig(Section):
     """Who writes the chains."""
 
-    backend: Literal["local", "openai", "vllm", "recorded"] = Field(
+    backend: Literal["local", "openai", "vllm", "batch", "recorded"] = Field(
         "local", description="`local`: in this process; `openai`: any compatible endpoint; "
-        "`vllm`: a server that distill starts and watches; `recorded`: chains that exist already."
+        "`vllm`: a server that distill starts and watches; `batch`: OpenAI's batch API; "
+        "`recorded`: chains that exist already."
     )  # fmt: skip
     model: str | None = Field(
         None, description="Folder or hub id (`embedded` is the teacher in the package), or the "

@@ -93,7 +93,7 @@ def run(
         plan = nodes(recipe)
         prints = fingerprints(recipe, plan)
         folder = RunFolder(path, recipe)
-        servers = Servers(path / "vllm.log")
+        servers = Servers(path)
         done = False
         try:
             job = Job(recipe, folder, progress or Progress(), servers)

@@ -46,6 +46,19 @@ def teacher(config: TeacherConfig, servers: Servers) -> Sampler:
             max_in_flight=config.max_in_flight, n=config.n, stream=config.stream,
             timeout=config.timeout,
         )  # fmt: skip
+    if config.backend == "batch":
+        from generators.teachers.batch_api import BatchSampler
+        from generators.teachers.openai_api import DEFAULT_URL
+
+        return BatchSampler(
+            str(config.model),
+            base_url=config.base_url or DEFAULT_URL,
+            journal=servers.folder / "batches",
+            revision=config.revision or "",
+            identity=config.identity or "",
+            api_key_env=config.api_key_env,
+            api_key_file=config.api_key_file,
+        )
     if config.backend == "recorded":
         return recorded(config)
     return local(Path(str(config.model)), config.batch)
@@ -70,7 +83,7 @@ def asking(config: TeacherConfig, servers: Servers, store: Store) -> Stored | Wa
 
 def check(config: TeacherConfig) -> None:
     """Raise TeacherError where the teacher cannot be asked: no key, no vLLM, an unknown option."""
-    if config.backend == "openai":
+    if config.backend in ("openai", "batch"):
         teacher(config, Servers(Path()))
     if config.backend == "vllm":
         check_vllm(config.server())

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Servers:
-    """One server for each model and way to start it; `log` is the file that they all write to."""
+    """One server for each model and way to start it; all write to vllm.log in the run `folder`."""
 
-    def __init__(self, log: Path) -> None:
-        self.log = log
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.log = folder, folder / "vllm.log"
         self._known: dict[str, VllmServer] = {}
 
     def server(self, model: str, name: str, config: VllmConfig, revision: str = "") -> VllmServer:

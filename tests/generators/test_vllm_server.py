@@ -55,7 +55,7 @@ def asks(count):
 
 @pytest.fixture
 def servers(tmp_path):
-    kept = Servers(tmp_path / "vllm.log")
+    kept = Servers(tmp_path)
     yield kept
     kept.stop()
 
@@ -151,7 +151,7 @@ sys.stdin.read()
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, None])
 def test_nothing_is_left_when_we_end_in_any_way(tmp_path, how):
     config = standin(tmp_path).model_dump_json()
-    command = [sys.executable, "-c", OWNER, str(tmp_path / "vllm.log"), config]
+    command = [sys.executable, "-c", OWNER, str(tmp_path), config]
     root = Path(__file__).parents[2]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root
