@@ -213,14 +213,14 @@ def run_battery(
 
     from pipelines import recipe as recipes
     from verifiers import battery
-    from verifiers.base import UnknownVerifier
+    from verifiers.base import VerifierError
 
     if set and recipe is None:
         raise UsageError("--set changes a recipe: name it with --recipe")
     section = recipes.load(recipe, set).verifiers if recipe else {}
     try:
         report = asyncio.run(battery.run(name, section))
-    except UnknownVerifier as error:
+    except VerifierError as error:
         raise UsageError(str(error)) from error
     print(_json(battery.as_json(report)) if json else battery.text(report))
     if not report.passed:

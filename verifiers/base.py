@@ -32,6 +32,7 @@ BUILTIN = {
     "exact": "verifiers.exact:Exact",
     "format": "verifiers.format:Format",
     "json_schema": "verifiers.json_schema:JsonSchema",
+    "instructions": "verifiers.instructions:Instructions",
     "math": "verifiers.math:Math",
     "refusal": "verifiers.refusal:Refusal",
     "regex": "verifiers.regex:Regex",

@@ -70,12 +70,15 @@ def as_json(report: Report) -> dict[str, Any]:
 async def run(name: str, section: Mapping[str, Mapping[str, Any]] | None = None) -> Report:
     """Put verifier `name` through the battery, set up as `section` says: a recipe's `verifiers`.
 
-    Raises UnknownVerifier; a verifier that cannot be loaded fails its only probe.
+    Raises UnknownVerifier, and NeedsSampler where it asks a model; a verifier that cannot be
+    loaded fails its only probe.
     """
     start = time.monotonic()
     section = section or {}
     try:
         verifier = base.load(name, section.get(name), section)
+        if hasattr(verifier, "request"):
+            raise base.NeedsSampler(name)
     except base.BrokenPlugin as error:
         return Report(name, "", [Probe("load", False, str(error))], (0.0, ""), 0, 0.0)
     try:
