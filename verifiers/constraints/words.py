@@ -13,12 +13,12 @@ WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])[^\W_])(?:(?![{UNSPACED}])[
 SENTENCE = re.compile(r"[.!?…。！？।؟]+[\"'”’»)\]*_」』]*")
 BLOCK = re.compile(r"\n\s*\n|\n(?=[ \t]*(?:[-*+•#>]|\d{1,3}[.)])[ \t])")
 HEADING = re.compile(r"(?m)^(#.*)$")
-TITLE = re.compile(
-    r"(?<!\w)(?:mr|mrs|ms|dr|prof|sr|jr|st|gen|col|capt|lt|rev|hon|vs|e\.g|i\.e|cf|approx)$", re.I
-)
-NUMBERED = re.compile(r"(?<!\w)(?:no|nos|fig|vol|pp?|ch|sec|art|eq)$", re.I)
-SHORTENED = re.compile(r"(?<!\w)(?:etc|inc|ltd|co|corp|dept|est|ph\.d|(?:\w\.)+\w)$", re.I)
-INITIAL = re.compile(r"(?<![\w'’])[A-HJ-Z]$")
+TITLES = frozenset(
+    ("mr", "mrs", "ms", "dr", "prof", "sr", "jr", "st", "gen", "col", "capt", "lt", "rev", "hon",
+     "vs", "cf", "approx", "e.g", "i.e")
+)  # fmt: skip
+NUMBERED = frozenset(("no", "nos", "fig", "vol", "p", "pp", "ch", "sec", "art", "eq"))
+SHORTENED = frozenset(("etc", "inc", "ltd", "co", "corp", "dept", "est"))
 ITEM = re.compile(r"\W*(?:\d{1,3}|[ivxIVX]{1,4}|[A-Za-z])")
 COMMAS = ",，،、﹐︐"
 PARAGRAPH = re.compile(r"\n[ \t]*\n")
@@ -83,7 +83,7 @@ def _sentences(block: str) -> int:
     line = " ".join(block.split())
     total = start = 0
     for match in SENTENCE.finditer(line):
-        if _ends(line, match):
+        if _ends(line, start, match):
             total += _said(line[start : match.end()])
             start = match.end()
     return total + _said(line[start:])
@@ -93,8 +93,8 @@ def _said(piece: str) -> int:
     return int(any(character.isalnum() for character in piece))
 
 
-def _ends(line: str, match: re.Match[str]) -> bool:
-    """Whether a mark ends a sentence, by what stands around it."""
+def _ends(line: str, begin: int, match: re.Match[str]) -> bool:
+    """Whether a mark ends the sentence that starts at `begin`, by what stands around it."""
     mark, rest = match[0], line[match.end() : match.end() + 2]
     if not rest.strip() or mark[0] in "。！？":
         return True
@@ -102,14 +102,17 @@ def _ends(line: str, match: re.Match[str]) -> bool:
         return False
     after = rest.strip()
     if mark == ".":
-        before = line[max(0, match.start() - 12) : match.start()]
-        if TITLE.search(before) or INITIAL.search(before):
+        start = line.rfind(" ", max(0, match.start() - 12), match.start()) + 1
+        word = line[start : match.start()].lstrip("(\"'“‘*_")
+        if match.start() - begin < 7 and ITEM.fullmatch(line[begin : match.start()]):
             return False
-        if NUMBERED.search(before) and after.isdigit():
+        name = word.lower()
+        if name in TITLES or (len(word) == 1 and word.isupper() and word != "I"):
             return False
-        if match.start() < 6 and ITEM.fullmatch(line[: match.start()]):
+        if name in NUMBERED and after.isdigit():
             return False
-        return not SHORTENED.search(before) or after.isupper()
+        shortened = name in SHORTENED or ("." in name and not name[0].isdigit())
+        return not shortened or after.isupper()
     return not (after.islower() and (mark[-1] not in ".!?…।؟" or mark.startswith(("..", "…"))))
 
 
