@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from generators.config import QuestionSource
+from generators.config import QuestionSource, TeacherConfig
+from pipelines import judges
 from pipelines.errors import UsageError
 from pipelines.problem_sets import HELDOUT
 from pipelines.recipe import Recipe, problem_sets, stage_id, training_sets
@@ -15,7 +16,6 @@ from pipelines.stages import Node, curate, evaluate, generate, train
 from students.identity import file_hash, identity
 from verifiers import base
 from verifiers.base import VerifierError
-from verifiers.pool import VerdictPool
 from verifiers.records import content_id
 
 
@@ -24,7 +24,7 @@ def nodes(recipe: Recipe) -> list[Node]:
     config, seed = recipe.model_dump(mode="json"), recipe.seed
     evaluated = recipe.evaluate
     heldout = config["evaluate"]["heldout"] if evaluated and evaluated.holds_out else None
-    teacher = [config["teacher"], _teacher(recipe)]
+    teacher = [config["teacher"], _content(recipe.teacher)]
     writer = teacher if any(s.source == "evolve" for s in recipe.questions) else None
     asking = [config["questions"], _files(recipe.questions), heldout, writer, seed]
     sets = training_sets(recipe)
@@ -100,9 +100,9 @@ def _files(sources: Sequence[QuestionSource]) -> list[str]:
     return [file_hash(path) for path in paths if path.is_file()]
 
 
-def _teacher(recipe: Recipe) -> list[str]:
+def _content(teacher: TeacherConfig | None) -> list[str]:
     """Content of a teacher that is a folder, and of its recorded chains."""
-    teacher, content = recipe.teacher, list[str]()
+    content = list[str]()
     if teacher is None:
         return content
     if teacher.backend in ("local", "vllm"):
@@ -127,13 +127,15 @@ def measured_stages(recipe: Recipe) -> list[str]:
 def fingerprints(recipe: Recipe, plan: Sequence[Node]) -> dict[str, str]:
     """What each stage's output depends on, as one hash; raises UsageError for a bad verifier."""
     versions = check_verifiers(recipe)
+    asked = {name: _content(config) for name, config in judges.teachers(recipe.verifiers).items()}
+    judging = [versions, recipe.verifiers, *([asked] if asked else [])]
     known: dict[str, str] = {}
     for node in plan:
         known[node.name] = content_id(
             {
                 "version": node.version,
                 "config": node.config,
-                "verifiers": [versions, recipe.verifiers] if node.verifiers else None,
+                "verifiers": judging if node.verifiers else None,
                 "inputs": {name: known[name] for name in node.inputs},
             }
         )
@@ -147,6 +149,11 @@ def check_verifiers(recipe: Recipe) -> dict[str, str]:
     names = {source.verifier for source in sources} | set(recipe.verifiers)
     names -= files - set(base.names()) - set(recipe.verifiers)
     try:
-        return VerdictPool(workers=1, options=recipe.verifiers).require(names)
+        versions = base.versions(names, recipe.verifiers)
+        for name in versions:
+            asks = hasattr(base.load(name, recipe.verifiers.get(name), recipe.verifiers), "request")
+            if asks and not recipe.verifiers.get(name, {}).get("teacher"):
+                raise base.NeedsSampler(name)
     except VerifierError as error:
         raise UsageError(str(error)) from error
+    return versions

@@ -18,7 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from generators.config import ChainsConfig, QuestionSource, TeacherConfig
 from generators.curation.config import CurateConfig
+from pipelines import judges
 from pipelines.errors import UsageError
+from pipelines.judges import Options
 from pipelines.problem_sets import AnySet, Evaluate
 from pipelines.recipe_yaml import RecipeLoader
 from students.config import STAGES, Stage, StudentConfig
@@ -74,7 +76,7 @@ class Recipe(BaseModel):
     stages: list[Stage] = Field([], description="How it learns, in order.")
     rounds: Literal[1] = Field(1, description="Passes through the whole recipe.")
     evaluate: Evaluate | None = Field(None, description="How it is measured.")
-    verifiers: dict[str, dict[str, Any]] = Field({}, description="Options of verifiers, by name.")
+    verifiers: dict[str, Options] = Field({}, description="Options of verifiers, by name.")
     scale: Scale = Field(default_factory=Scale, description="Where the work runs.")
 
     @model_validator(mode="before")
@@ -164,8 +166,9 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
 def dump(recipe: Recipe) -> str:
     """The resolved recipe as YAML."""
     data = recipe.model_dump(mode="json", by_alias=True)
-    if data["teacher"] and data["teacher"]["model"] == str(EMBEDDED):
-        data["teacher"]["model"] = "embedded"
+    for section in (data, *data["verifiers"].values()):
+        if (teacher := section.get("teacher")) and teacher.get("model") == str(EMBEDDED):
+            teacher["model"] = "embedded"
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 
@@ -225,8 +228,10 @@ def _resolve(recipe: Recipe, path: Path, tree: yaml.Node) -> Recipe:
     """`recipe` with environment variables expanded and relative paths made absolute."""
     base = path.resolve().parent
     against = recipe.curate.decontaminate.against if recipe.curate.decontaminate else []
+    asked = judges.teachers(recipe.verifiers)
     places: list[tuple[tuple[str | int, ...], Any]] = [
         (("teacher",), recipe.teacher),
+        *((("verifiers", name, "teacher"), config) for name, config in asked.items()),
         (("student",), recipe.student),
         *((("questions", n), source) for n, source in enumerate(recipe.questions)),
         *(
@@ -251,6 +256,8 @@ def _resolve(recipe: Recipe, path: Path, tree: yaml.Node) -> Recipe:
             elif (base / value).exists() or (key == "path" and _is_file(section)):
                 value = str(base / value)
             setattr(section, key, value)
+    for name, config in asked.items():
+        recipe.verifiers[name]["teacher"] = config.model_dump(mode="json", exclude_unset=True)
     return recipe
 
 

@@ -33,6 +33,7 @@ BUILTIN = {
     "format": "verifiers.format:Format",
     "json_schema": "verifiers.json_schema:JsonSchema",
     "instructions": "verifiers.instructions:Instructions",
+    "judge": "verifiers.judge:Judge",
     "math": "verifiers.math:Math",
     "refusal": "verifiers.refusal:Refusal",
     "regex": "verifiers.regex:Regex",

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generators.teachers.servers import Servers
+from generators.store import Store
+from pipelines import judges
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, problem_sets
 from pipelines.run_folder import RunFolder
+from verifiers.pool import VerdictPool
 from verifiers.records import Problem
 
 Counts = dict[str, Any]
@@ -27,6 +30,11 @@ class Job:
     folder: RunFolder
     progress: Progress
     servers: Servers
+
+    def pool(self, store: Store) -> VerdictPool:
+        """The verifiers of the recipe; `store` keeps what the models that they ask say."""
+        asked = judges.samplers(self.recipe.verifiers, store)
+        return VerdictPool(options=self.recipe.verifiers, samplers=asked)
 
     def kept_out(self) -> list[Problem]:
         """What students are measured on and must not be trained on."""

@@ -16,7 +16,6 @@ from pipelines.recipe import Recipe
 from pipelines.run_folder import RunFolder
 from pipelines.stages import Counts, Job
 from students.config import EvaluateConfig
-from verifiers.pool import VerdictPool
 from verifiers.sampler import Sampler
 
 VERSION = 2
@@ -46,7 +45,7 @@ def run(job: Job, stage: str, on: str, before: str | None = None) -> Counts:
         with job.folder.store() as store:
             if stage == "teacher":
                 sampler = Stored(sampler, store)
-            async with VerdictPool(options=job.recipe.verifiers) as pool:
+            async with job.pool(store) as pool:
                 return await measuring.evaluate(
                     sampler, problems, pool, config, job.recipe.seed + 1,
                     lambda done: job.progress.update(f"{done} of {total} answers"),

@@ -16,7 +16,6 @@ from pipelines.problem_sets import AnySet
 from pipelines.run_folder import chain_row, problem_row
 from pipelines.stages import Counts, Job
 from verifiers.base import load
-from verifiers.pool import VerdictPool
 from verifiers.records import WRITTEN, Problem, pass_rate
 
 QUESTIONS_VERSION = 2
@@ -114,7 +113,7 @@ async def _draw(job: Job) -> Counts:
     with job.folder.store() as store:
         sampler = samplers.asking(recipe.teacher, job.servers, store)
         sampling = recipe.chains.sampling or recipe.teacher.sampling
-        async with VerdictPool(options=recipe.verifiers) as pool:
+        async with job.pool(store) as pool:
             async for group in chains(
                 problems, sampler, pool, store, recipe.chains, sampling, recipe.seed
             ):

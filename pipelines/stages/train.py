@@ -13,7 +13,6 @@ from pipelines.recipe import stage_id
 from pipelines.stages import Counts, Job
 from students.config import CPT, GRPO, Training
 from verifiers.files import place
-from verifiers.pool import VerdictPool
 
 if TYPE_CHECKING:
     from students.stages import Plan
@@ -89,16 +88,16 @@ def _plan(
         cache = job.folder.path / "students" / ".reference"
         yield stages.from_rows(stage, rows, model, tokenizer, seed, origin, cache)
         return
-    pool = VerdictPool(options=job.recipe.verifiers)
     known = {problem.id: problem for problem in job.folder.problems("problems")}
     problems = [known[row["problem_id"]] for row in rows]
-    plan = stages.from_rollouts(
-        stage, problems, model, tokenizer, pool, seed, job.recipe.chains.system
-    )
-    try:
-        yield plan
-    finally:
-        plan.source.close()  # type: ignore[attr-defined]
+    with job.folder.store() as store:
+        plan = stages.from_rollouts(
+            stage, problems, model, tokenizer, job.pool(store), seed, job.recipe.chains.system
+        )
+        try:
+            yield plan
+        finally:
+            plan.source.close()  # type: ignore[attr-defined]
 
 
 def _rows(job: Job, stage: Training) -> list[dict[str, Any]]:
