@@ -56,6 +56,7 @@ class Store:
     def __init__(self, path: Path, readonly: bool = False):
         self.damaged: set[str] = set()
         self._judged = True
+        self._keeping = asyncio.Lock()
         if readonly:
             in_use = path.with_name(f"{path.name}-wal").exists()
             uri = f"{path.resolve().as_uri()}?{'mode=ro' if in_use else 'immutable=1'}"
@@ -86,14 +87,15 @@ class Store:
             self._insert(completions, spent)
 
     async def keep(self, completions: Sequence[Completion], spent: Sequence[Spent] = ()) -> None:
-        """`put` that does not hold up the event loop while the disk is slow."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            self._insert(completions, spent)
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        await asyncio.shield(asyncio.to_thread(self._db.commit))
+        """`put` that does not hold up the event loop while the disk is slow; one at a time."""
+        async with self._keeping:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._insert(completions, spent)
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            await asyncio.shield(asyncio.to_thread(self._db.commit))
 
     def _insert(self, completions: Sequence[Completion], spent: Sequence[Spent]) -> None:
         rows = []

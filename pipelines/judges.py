@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ValidationError
 
 from generators.config import TeacherConfig
-from generators.store import Store, Stored
+from generators.store import Store
+from generators.stored import Stored
+from pipelines.samplers import teacher
 from verifiers.base import in_words
-from verifiers.sampler import Sampler
+from verifiers.records import Completion
+from verifiers.sampler import Request, Sampler
 
 
 def _asks(options: dict[str, Any]) -> dict[str, Any]:
@@ -34,8 +37,27 @@ def teachers(verifiers: Mapping[str, Mapping[str, Any]]) -> dict[str, TeacherCon
     }
 
 
+class Recall:
+    """What a sampler said before; it is asked nothing."""
+
+    def __init__(self, sampler: Sampler, store: Store):
+        self.identity, self.batch, self.store = sampler.identity, sampler.batch, store
+
+    async def sample(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
+        """The stored completions; raises LookupError where one is not stored."""
+        for request in requests:
+            key = request.key(self.identity)
+            found = self.store.get([key])
+            if not found:
+                raise LookupError("the store holds no answer, and no request is made here")
+            yield found[key]
+
+
+def recalled(verifiers: Mapping[str, Mapping[str, Any]], store: Store) -> dict[str, Sampler]:
+    """Like `samplers`, from what `store` holds alone."""
+    return {name: Recall(teacher(config), store) for name, config in teachers(verifiers).items()}
+
+
 def samplers(verifiers: Mapping[str, Mapping[str, Any]], store: Store) -> dict[str, Sampler]:
     """Who is asked by each verifier that names a teacher; what was paid is kept in `store`."""
-    from pipelines.samplers import teacher
-
     return {name: Stored(teacher(config), store) for name, config in teachers(verifiers).items()}

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TextIO
 import pyarrow.parquet as pq
 
 from generators.store import Store
+from pipelines import judges
 from pipelines import recipe as recipes
 from pipelines.errors import UsageError
 from pipelines.progress import Progress
@@ -104,6 +105,8 @@ async def _judge(
     with ExitStack() as stack:
         store = stack.enter_context(Store(path, readonly=True)) if path.is_file() else None
 
+        if store:
+            pool.samplers |= judges.recalled(pool.options, store)
         async with pool:
             groups = list(_groups(run))
             try:

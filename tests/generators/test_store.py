@@ -147,3 +147,18 @@ def test_verdicts_are_kept_by_judge(store):
     assert store.verdict("c1", "j1").correct
     assert store.verdict("c1", "j2") is None
     assert store.verdict("c2", "j1") is None
+
+
+def test_several_samplers_keep_at_the_same_time(tmp_path):
+    async def run():
+        with Store(tmp_path / "store.sqlite") as store:
+            sampler = Stored(Echo(), store)
+
+            async def one(number):
+                return [c async for c in sampler.sample(requests([f"p{number}"], samples=2))]
+
+            found = await asyncio.gather(*(one(number) for number in range(30)))
+            assert sum(map(len, found)) == 60
+            return store.get([c.request_key for part in found for c in part])
+
+    assert len(asyncio.run(run())) == 60
