@@ -19,7 +19,7 @@ from typing import Any
 from blocks import ROOT, write
 
 from verifiers import base
-from verifiers.records import Problem
+from verifiers.records import Completion, Problem, Verdict
 
 DATA = ROOT / "tests" / "data"
 FIGURES = ROOT / "verifiers" / "figures.json"
@@ -42,11 +42,24 @@ def statuses(name: str, row: dict[str, Any], loaded: dict[str, Any]) -> list[tup
         loaded[key] = base.load(name, section.get(name), section)
     answer = row["answer"] if "answer" in row else row["gold"]
     problem = Problem(prompt=row.get("prompt", ""), answer=answer, verifier=name)
+    if "reply" in row:
+        return [(row["expected"], asked(loaded[key], problem, row).status)]
     if "texts" in row:
         verdicts = loaded[key].verify_group(problem, row["texts"])
         found = [verdict.status for verdict in verdicts]
         return list(zip(row["expected"], found, strict=True))
     return [(row["expected"], base.judge(name, loaded[key], problem, row["text"]).status)]
+
+
+def asked(verifier: Any, problem: Problem, row: dict[str, Any]) -> Verdict:
+    """The verdict of one that asks a model, which replies what the row says."""
+    request = verifier.request(problem, row["text"])
+    if isinstance(request, Verdict):
+        return request
+    mark = request.messages[-1]["content"].partition("<question-")[2].partition(">")[0]
+    reply = row["reply"].replace("{mark}", mark)
+    said = Completion(problem_id=problem.id, text=reply, request_key="scripted")
+    return verifier.read(problem, row["text"], said)
 
 
 def measure(name: str) -> dict[str, Counts]:

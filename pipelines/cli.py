@@ -184,15 +184,11 @@ def export(run: Path, *, to: str, stage: str | None = None) -> None:
 
 @verifiers_app.command(name="list")
 def list_verifiers(*, json: Json = False) -> None:
-    """All verifiers that a recipe may name."""
-    from pipelines.doctor import verifier_rows
+    """All verifiers that a recipe may name, with their mistakes on their own labelled lists."""
+    from pipelines import verifier_list
 
-    rows = verifier_rows()
-    if json:
-        print(_json(rows))
-        return
-    for row in rows:
-        print(f"{row['name']:12} version {row['version']:4} {row['trust']:6} {row['about']}")
+    rows = verifier_list.rows()
+    print(_json(rows) if json else verifier_list.text(rows))
 
 
 @verifiers_app.command(name="test")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import platform
 import shutil
@@ -11,22 +10,6 @@ from importlib.util import find_spec
 from typing import Any
 
 from verifiers import base
-
-
-def verifier_rows() -> list[dict[str, str]]:
-    """Name, version, trust and one line about every verifier."""
-    rows = []
-    for name in base.names():
-        try:
-            verifier = base.load(name)
-            about = (inspect.getdoc(type(verifier)) or "").split("\n")[0]
-            trust = str(getattr(verifier, "trust", "pure"))
-            rows.append(
-                {"name": name, "version": str(verifier.version), "trust": trust, "about": about}
-            )
-        except (base.VerifierError, AttributeError) as error:
-            rows.append({"name": name, "version": "?", "trust": "?", "about": str(error)})
-    return rows
 
 
 def examine() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from verifiers.sampler import Request
 
 CASES = [
     json.loads(line)
-    for line in (Path(__file__).parent.parent / "data" / "judge_cases.jsonl")
+    for line in (Path(__file__).parent.parent / "data" / "judge_pairs.jsonl")
     .read_text()
     .splitlines()
 ]

@@ -1,6 +1,6 @@
-"""Writes judge_cases.jsonl: answers, what a judge replies to them, and the verdict that must come out.
+"""Writes judge_pairs.jsonl: answers, what a judge replies to them, and the verdict that must come out.
 
-    python tests/data/make_judge_cases.py
+    python tests/data/make_judge_pairs.py
 
 `{mark}` in a reply stands for the mark of that request. The rows of `KEYS` meet the most gullible
 judge there is, one that always says correct; those of `REPLIES` are what judges write. A third is
@@ -12,7 +12,7 @@ import json
 import random
 from pathlib import Path
 
-CASES = Path(__file__).with_name("judge_cases.jsonl")
+PAIRS = Path(__file__).with_name("judge_pairs.jsonl")
 GULLIBLE = 'It is right.\n{"mark": "{mark}", "verdict": "correct"}'
 STRICT = 'It is not.\n{"mark": "{mark}", "verdict": "wrong"}'
 KEYS = """
@@ -138,7 +138,7 @@ def main() -> None:
                 case(prompt, gold, answer, quoting, "undecided", "quoting judge", "mutation")
             )
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
-    CASES.write_text("".join(dict.fromkeys(lines)))
+    PAIRS.write_text("".join(dict.fromkeys(lines)))
 
 
 if __name__ == "__main__":
