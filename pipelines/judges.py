@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import ValidationError
 
 from generators.config import TeacherConfig
 from generators.store import Store
 from generators.stored import Stored
+from generators.teachers.servers import Servers
 from pipelines.samplers import teacher
 from verifiers.base import in_words
 from verifiers.records import Completion
 from verifiers.sampler import Request, Sampler
 
 
-def _asks(options: dict[str, Any]) -> dict[str, Any]:
-    try:
-        teachers({"": options})
-    except ValidationError as error:
-        raise ValueError(f"teacher: {in_words(error)}") from error
-    return options
-
-
-Options = Annotated[dict[str, Any], AfterValidator(_asks)]
-"""Options of one verifier; a `teacher` among them is one like the recipe's own."""
+def checked(verifiers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The section as it is; raises ValueError where a `teacher` in it is none."""
+    for name, options in verifiers.items():
+        try:
+            teachers({name: options})
+        except ValidationError as error:
+            raise ValueError(f"{name}: teacher: {in_words(error)}") from error
+    return verifiers
 
 
 def teachers(verifiers: Mapping[str, Mapping[str, Any]]) -> dict[str, TeacherConfig]:
@@ -55,9 +55,19 @@ class Recall:
 
 def recalled(verifiers: Mapping[str, Mapping[str, Any]], store: Store) -> dict[str, Sampler]:
     """Like `samplers`, from what `store` holds alone."""
-    return {name: Recall(teacher(config), store) for name, config in teachers(verifiers).items()}
+    servers = Servers(Path())
+    return {
+        name: Recall(teacher(config, servers), store)
+        for name, config in teachers(verifiers).items()
+    }
 
 
-def samplers(verifiers: Mapping[str, Mapping[str, Any]], store: Store) -> dict[str, Sampler]:
-    """Who is asked by each verifier that names a teacher; what was paid is kept in `store`."""
-    return {name: Stored(teacher(config), store) for name, config in teachers(verifiers).items()}
+def samplers(
+    verifiers: Mapping[str, Mapping[str, Any]], store: Store, servers: Servers
+) -> dict[str, Sampler]:
+    """Who is asked by each verifier that names a teacher, on one of `servers` where we serve it;
+    what was paid is kept in `store`."""
+    return {
+        name: Stored(teacher(config, servers), store)
+        for name, config in teachers(verifiers).items()
+    }

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from generators.config import ChainsConfig, QuestionSource, TeacherConfig
 from generators.curation.config import CurateConfig
 from pipelines import judges
 from pipelines.errors import UsageError
-from pipelines.judges import Options
 from pipelines.problem_sets import AnySet, Evaluate
 from pipelines.recipe_yaml import RecipeLoader
 from students.config import STAGES, Stage, StudentConfig
@@ -76,7 +75,7 @@ class Recipe(BaseModel):
     stages: list[Stage] = Field([], description="How it learns, in order.")
     rounds: Literal[1] = Field(1, description="Passes through the whole recipe.")
     evaluate: Evaluate | None = Field(None, description="How it is measured.")
-    verifiers: dict[str, Options] = Field({}, description="Options of verifiers, by name.")
+    verifiers: dict[str, dict[str, Any]] = Field({}, description="Options of verifiers, by name.")
     scale: Scale = Field(default_factory=Scale, description="Where the work runs.")
 
     @model_validator(mode="before")
@@ -95,6 +94,8 @@ class Recipe(BaseModel):
                     item = {"kind": kind, **(body or {})}
             stages.append(item)
         return {**data, "stages": stages}
+
+    _teachers = field_validator("verifiers")(judges.checked)
 
     @model_validator(mode="after")
     def _stage_ids(self) -> Recipe:

@@ -12,7 +12,7 @@ from typing import Any
 from generators.errors import GeneratorError
 from generators.teachers.errors import TeacherError
 from generators.teachers.servers import Servers
-from pipelines import samplers
+from pipelines import judges, samplers
 from pipelines.card import write_card
 from pipelines.errors import PipelineError, UsageError
 from pipelines.graph import check_verifiers, evaluation, fingerprints, measured_stages, nodes
@@ -31,6 +31,8 @@ PARTS = ("generate", "curate", "train", "evaluate")
 def check(recipe: Recipe, parts: Sequence[str]) -> None:
     """Refuse what cannot work, before anything is written or spent."""
     check_verifiers(recipe)
+    for asked in judges.teachers(recipe.verifiers).values():
+        samplers.check(asked)
     generating, training = "generate" in parts, bool(recipe.stages) and "train" in parts
     if generating:
         if recipe.teacher is None:

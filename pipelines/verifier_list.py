@@ -23,7 +23,7 @@ def rows() -> list[dict[str, Any]]:
     known = json.loads(FIGURES.read_text())
     found = []
     for name in base.names():
-        row = {"name": name, "version": "?", "trust": "?", "figures": None}
+        row: dict[str, Any] = {"name": name, "version": "?", "trust": "?", "figures": None}
         try:
             verifier = base.load(name)
             row["about"] = (inspect.getdoc(type(verifier)) or "").split("\n")[0]

@@ -20,6 +20,7 @@ RUBRIC = (
     "The answer must be right. Where a reference answer is given, it must come to the same result; "
     "wording, order and length do not matter."
 )
+SERVED = 32
 SAMPLING = {"temperature": 0.0, "max_tokens": 1024}
 WORDS = ("correct", "wrong", "undecided")
 TAIL = 8_000
@@ -76,7 +77,7 @@ class Judge:
         teacher = dict(teacher or {})
         self.rubric = rubric.strip()
         self.sampling = SAMPLING | dict(sampling or teacher.get("sampling") or {})
-        self.in_flight = int(teacher.get("max_in_flight", 32))
+        self.in_flight = int(teacher.get("max_in_flight") or SERVED)
         self.max_chars = max_chars
 
     def check_gold(self, problem: Problem) -> str | None:

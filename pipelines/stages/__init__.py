@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from generators.teachers.servers import Servers
 from generators.store import Store
+from generators.teachers.servers import Servers
 from pipelines import judges
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, problem_sets
@@ -33,7 +33,7 @@ class Job:
 
     def pool(self, store: Store) -> VerdictPool:
         """The verifiers of the recipe; `store` keeps what the models that they ask say."""
-        asked = judges.samplers(self.recipe.verifiers, store)
+        asked = judges.samplers(self.recipe.verifiers, store, self.servers)
         return VerdictPool(options=self.recipe.verifiers, samplers=asked)
 
     def kept_out(self) -> list[Problem]:

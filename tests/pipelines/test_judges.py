@@ -133,9 +133,9 @@ def test_the_embedded_model_judges_badly_but_never_breaks_a_run(tmp_path):
     [
         (
             "{backend: openai, model: x}",
-            "verifiers.mine: teacher: Value error, backend openai needs",
+            "verifiers: mine: teacher: Value error, backend openai needs",
         ),
-        ("{backend: psychic, model: x}", "verifiers.mine: teacher: backend"),
+        ("{backend: psychic, model: x}", "verifiers: mine: teacher: backend"),
         ("null", "needs a sampler"),
     ],
 )
