@@ -24,6 +24,7 @@ PERCENT = re.compile(
     re.I,
 )
 SHOWN = 500
+LONGEST = 200_000
 NO_ANSWER = "no final answer: no closed box or tag, no marked line, no sentence that states one"
 PLACES = {
     "boxed": "the last box",
@@ -133,6 +134,8 @@ def _text(answer: Any) -> str:
 def _gold(answer: str) -> _Gold:
     """A ground truth, read once: behind its final marker where it is a whole solution."""
     text = answer.strip()
+    if len(text) > LONGEST:
+        return _Gold("", fault=f"the answer is longer than {LONGEST:,} characters")
     plain = rational.read(text)
     if plain is None and text:
         found = marked(text)
