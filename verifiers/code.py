@@ -7,6 +7,7 @@ what comes back is compared here, outside: expected values never enter the box.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from verifiers.languages import Languages
 from verifiers.records import Problem, Verdict
 from verifiers.submission import LONGEST, find
 
+QUICK = 0.5
+"""Seconds within which a block must fail for want of the blocks above it, to be tried with them."""
 SUM = {
     "kind": "function",
     "entry_point": "add",
@@ -63,7 +66,9 @@ class CodeVerifier(Boxed):
             case "stdio":
                 return stdio.check(gold) or self.languages.check(gold)
             case "compiles":
-                return self.languages.check(gold)
+                return (
+                    self.languages.check(gold) if "language" in gold else "it names no `language`"
+                )
         return "`kind` must be function, script, stdio or compiles"
 
     def verify(self, problem: Problem, text: str) -> Verdict:
@@ -77,7 +82,11 @@ class CodeVerifier(Boxed):
             why = f"the code is longer than {LONGEST:,} characters"
             verdict = self.verdict("wrong", "output", why)
         else:
+            start = time.monotonic()
             verdict = self._judge(problem, code.source, language)
+            quick = time.monotonic() - start < QUICK
+            if code.whole and quick and not verdict.correct and "NameError" in verdict.why:
+                verdict = self._judge(problem, code.whole, language)
         verdict.extracted, verdict.span = code.source[:SHOWN], code.span
         verdict.method = f"code/{gold['kind']}"
         return verdict

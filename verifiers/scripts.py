@@ -44,7 +44,7 @@ def _fault(test: str) -> str | None:
 def _asserts(node: ast.AST) -> bool:
     """Whether a node can make a test fail: it asserts something, raises, or calls an assertX."""
     if isinstance(node, ast.Assert):
-        return not isinstance(node.test, ast.Constant)
+        return not isinstance(node.test, ast.Constant) or not node.test.value
     if isinstance(node, ast.Call):
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
         return "assert" in name.lower()

@@ -11,16 +11,28 @@ from typing import NamedTuple
 
 LONGEST = 200_000
 """Characters of code; more is no submission."""
-THOUGHT = "</think>"
-FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n`]*$")
+THINK, THOUGHT = "<think>", "</think>"
+FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([^\s`]*)[^`\n]*$", re.M)
 PYTHON = ("", "python", "python3", "py", "py3", "python-3", "{python}", "{.python}", "pycon")
+MARK = "\ufeff"
 
 
 class Code(NamedTuple):
-    """A piece of code, and where it stands in the text (start, end)."""
+    """A piece of code, where it stands in the text (start, end), and all blocks up to it as one.
+
+    `whole` is empty where there is only one block.
+    """
 
     source: str
     span: tuple[int, int]
+    whole: str = ""
+
+
+class _Block(NamedTuple):
+    language: str
+    start: int
+    end: int
+    indent: int
 
 
 def find(text: str, languages: Collection[str] = PYTHON, entry: str = "") -> Code | None:
@@ -28,56 +40,76 @@ def find(text: str, languages: Collection[str] = PYTHON, entry: str = "") -> Cod
 
     Of several blocks in one of `languages` (or in none that is named) the last one that defines
     `entry` counts, and the last one where none does. A last block that is not closed reaches to the
-    end.
+    end. A text that never stops thinking holds no submission.
     """
-    start = text.rfind(THOUGHT) + len(THOUGHT) if THOUGHT in text else 0
-    blocks = list(_blocks(text, start))
-    fitting = [code for language, code in blocks if language.lower() in languages]
-    fitting = [code for code in fitting if code.source.strip()]
-    if blocks and not fitting:
+    thought = text.rfind(THOUGHT)
+    if thought < 0 and text[:200].lstrip(" \t\r\n" + MARK).startswith(THINK):
         return None
+    start = thought + len(THOUGHT) if thought >= 0 else 0
+    blocks = list(_blocks(text, start))
+    fitting = [block for block in blocks if block.language.lower() in languages]
     if not blocks:
-        bare = text[start:]
-        if not bare.strip():
-            return None
-        source = bare.strip("\n").rstrip()
-        at = start + len(bare) - len(bare.lstrip("\n"))
-        return Code(source, (at, at + len(source)))
-    if entry:
-        name = re.escape(entry.split(".")[-1])
-        defines = re.compile(rf"\b(?:def|class)\s+{name}\b|^{name}\s*=", re.M)
-        fitting = [code for code in fitting if defines.search(code.source)] or fitting
-    return fitting[-1]
+        return _bare(text, start)
+    chosen = _choose(text, fitting, entry)
+    if chosen is None:
+        return None
+    block = fitting[chosen]
+    size = sum(block.end - block.start for block in fitting[: chosen + 1])
+    parts = fitting[: chosen + 1] if chosen and size <= LONGEST else []
+    whole = "\n".join(_source(text, part) for part in parts)
+    return Code(_source(text, block), (block.start, block.end), whole)
 
 
-def _blocks(text: str, start: int) -> Iterator[tuple[str, Code]]:
-    """All fenced blocks from `start` on: the language they name, and what they hold."""
+def _bare(text: str, start: int) -> Code | None:
+    source = text[start:].strip(MARK + "\r\n").rstrip()
+    if not source.strip():
+        return None
+    at = text.index(source[:1000], start)
+    return Code(source, (at, at + len(source)))
+
+
+def _choose(text: str, blocks: list[_Block], entry: str) -> int | None:
+    """The number of the block that counts."""
+    name = re.escape(entry.split(".")[-1])
+    defines = re.compile(
+        rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{name}\b|^{name}[ \t]*[:=]", re.M
+    )
+    last = None
+    for number in range(len(blocks) - 1, -1, -1):
+        block = blocks[number]
+        if not NOT_BLANK.search(text, block.start, block.end):
+            continue
+        last = number if last is None else last
+        if not entry:
+            break
+        if defines.search(text, block.start, block.end):
+            return number
+    return last
+
+
+NOT_BLANK = re.compile(r"\S")
+
+
+def _blocks(text: str, start: int) -> Iterator[_Block]:
+    """All fenced blocks from `start` on."""
     fence, language, opened, indent = "", "", 0, 0
-    at = start
-    while at < len(text):
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
-        line = text[at:end].rstrip("\r")
-        bare = line.lstrip(" \t")
-        if bare[:3] in ("```", "~~~"):
-            found = FENCE.match(bare[:200])
-            if not fence and found:
-                fence, language = found[1], found[2]
-                opened, indent = end + 1, len(line) - len(bare)
-            elif fence and bare.rstrip() == bare[0] * len(bare.rstrip()) and bare.startswith(fence):
-                yield language, _code(text, opened, at, indent)
-                fence = ""
-        at = end + 1
+    for found in FENCE.finditer(text, start):
+        if not fence:
+            fence, language = found[2], found[3]
+            opened, indent = min(found.end() + 1, len(text)), len(found[1])
+        elif found[2].startswith(fence) and not text[found.end(2) : found.end()].strip():
+            yield _Block(language, opened, max(opened, found.start()), indent)
+            fence = ""
     if fence:
-        yield language, _code(text, opened, len(text), indent)
+        yield _Block(language, opened, len(text), indent)
 
 
-def _code(text: str, start: int, end: int, indent: int) -> Code:
-    """The text between two fences, without the blanks that the fence itself was indented by."""
-    source = text[start:end]
-    if indent:
-        lines = source.split("\n")
-        source = "\n".join(
-            line[min(indent, len(line) - len(line.lstrip(" \t"))) :] for line in lines
-        )
-    return Code(source, (min(start, len(text)), max(start, end) if start <= len(text) else end))
+def _source(text: str, block: _Block) -> str:
+    """What stands in a block, without the blanks that its fence itself is indented by."""
+    source = text[block.start : block.end].strip(MARK)
+    if not block.indent:
+        return source
+    lines = source.split("\n")
+    return "\n".join(
+        line[min(block.indent, len(line) - len(line.lstrip(" \t"))) :] for line in lines
+    )

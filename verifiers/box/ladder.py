@@ -27,7 +27,7 @@ ONLY = "DISTILL_BOX"
 HERE = str(Path(__file__).parent)
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/nix/store")
 FILES = ("/etc/ld.so.cache", "/etc/alternatives")
-DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))
+DEVICES = tuple(f"/dev/{name}" for name in ("null", "full", "random", "urandom"))
 SCRATCH = 64 << 20
 """Bytes of /tmp."""
 FLAGS = ("-P", "-s", "-S")
@@ -79,10 +79,12 @@ def plan(rung: Isolation, preload: tuple[str, ...]) -> dict[str, Any]:
         "read": [*((path, path) for path in read), *zip(found, inside, strict=True)],
         "packages": inside, "scratch": ["/tmp", "/dev/shm"],
         "reach": [*own, *found, HERE],
+        "ways": sorted({str(folder) for path in own for folder in Path(path).parents[:-1]}),
     }  # fmt: skip
     if rung in ("landlock", "unsafe"):
         scratch = os.path.join(tempfile.gettempdir(), f"distill-box-{secrets.token_hex(8)}")
-        grants = [[*read, *found, *(path for path, _ in links)], [scratch], DEVICES]
+        seen = [*read, *found, *(path for path, _ in links), "/proc/self/fd"]
+        grants = [seen, [scratch], DEVICES]
         return result | {"packages": found, "scratch": [scratch], "grants": grants}
     if Path(prefix).is_relative_to("/tmp"):
         raise OSError(f"the interpreter lies in {prefix}, where a box has its scratch folder")
@@ -98,9 +100,12 @@ def _bubblewrap(plan: dict[str, Any]) -> list[str]:
     argv = [
         program, "--unshare-all", "--unshare-user", "--as-pid-1", "--new-session", "--clearenv",
         "--cap-drop", "ALL", "--hostname", "box", "--proc", "/proc", "--dev", "/dev",
-        "--size", str(SCRATCH), "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
+        "--dev-bind", "/dev/full", "/dev/zero", "--size", str(SCRATCH), "--tmpfs", "/dev/shm",
+        "--remount-ro", "/dev",
         "--size", str(SCRATCH), "--tmpfs", "/tmp", "--ro-bind", HERE, "/box",
     ]  # fmt: skip
+    for folder in plan["ways"]:
+        argv += ["--perms", "0111", "--dir", folder]
     for outside, path in plan["read"]:
         argv += ["--ro-bind", outside, path]
     for path, said in plan["links"]:

@@ -35,7 +35,7 @@ def main() -> None:
     if rung == "bubblewrap" and not plan["inside"]:
         os.execv(plan["argv"][0], plan["argv"])
     if rung == "namespaces":
-        walls.enter(plan["read"], plan["links"], plan["size"])
+        walls.enter(plan["read"], plan["links"], plan["ways"], plan["size"])
     if rung in ("landlock", "unsafe"):
         os.mkdir(plan["scratch"][0], 0o700)
     grants, signals = None, False

@@ -96,15 +96,20 @@ def _stream(number: int, mode: str) -> Any:
 
 def end(status: int) -> NoReturn:
     """Flush and leave, without the time that taking an interpreter apart takes."""
-    try:
-        for stream in (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__):
-            try:
-                if stream is not None:
-                    stream.flush()
-            except BaseException:
-                status = status or 1
-    finally:
-        os._exit(status & 0xFF)
+    flush()
+    os._exit(status & 0xFF)
+
+
+def flush() -> bool:
+    """Flush the standard streams and those that took their place; False where that fails."""
+    done = True
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except BaseException:
+            done = done and stream not in (sys.stdout, sys.stderr)
+    return done
 
 
 def _status(error: SystemExit) -> int:
@@ -230,6 +235,8 @@ def program(task: dict[str, Any], channels: list[int]) -> int:
 
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
+    if not flush():
+        status = status or 120
     module.__dict__.clear()
     gc.collect()
     return status
@@ -262,6 +269,7 @@ def forget_ourselves() -> None:
     from _sitebuiltins import Quitter
 
     builtins.exit, builtins.quit = Quitter("exit", "Ctrl-D"), Quitter("quit", "Ctrl-D")
+    plain.numpy = sys.modules.get("numpy")
     package = __package__ or ""
     for name in [name for name in sys.modules if name.split(".")[0] == package.split(".")[0]]:
         del sys.modules[name]

@@ -64,6 +64,7 @@ SIGNALS: dict[str, tuple[int | None, int | None]] = {
     "tkill": (200, 130), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
     "pidfd_send_signal": (424, 424),
 }  # fmt: skip
+MMAP, MAP_SHARED, MAP_ANONYMOUS, SHARED_LIMIT = (9, 222), 0x01, 0x20, 1 << 16
 SOCKET, CLONE, KILLING, TGKILL = (41, 198), (56, 220), (62, 129), (234, 131)
 
 
@@ -124,6 +125,13 @@ def _program(alone: bool, pid: int) -> bytes:
         code = codes[column]
         assert code is not None
         judged(code, 0, _op(JEQ, 0, 1), deny, allow)
+    # memory that is shared without a file is nobody's once the process that filled it has ended
+    shared = [
+        _op(LOAD, ARGUMENTS + 24), _op(JSET, MAP_ANONYMOUS, 0, 6), _op(JSET, MAP_SHARED, 0, 5),
+        _op(LOAD, ARGUMENTS + 12), _op(JGE, 1, 2, 0), _op(LOAD, ARGUMENTS + 8),
+        _op(JGE, SHARED_LIMIT, 0, 1), _give(errno.ENOMEM), allow,
+    ]  # fmt: skip
+    rules.extend([_op(JEQ, MMAP[column], 0, len(shared)), *shared])
     if pid:
         own = [_op(JEQ, value, n) for n, value in ((3, 0), (2, pid), (1, -pid))]
         judged(KILLING[column], 0, *own, deny, allow)

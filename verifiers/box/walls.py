@@ -17,7 +17,8 @@ from .system import MS_BIND, MS_NODEV, MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC,
 
 NOBODY = 65534
 OWN = 1_900_000_000
-DEVICES = ("null", "zero", "full", "random", "urandom")
+DEVICES = {"null": "null", "full": "full", "zero": "full", "random": "random", "urandom": "urandom"}
+"""Devices inside, and what they are: a mapping of the real /dev/zero is memory nobody counts."""
 AT_RECURSIVE = 0x8000
 INODES = 20_000
 
@@ -66,12 +67,18 @@ def _shut(path: str) -> str | None:
     return None
 
 
-def enter(read: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]], size: int) -> None:
+def enter(
+    read: Iterable[tuple[str, str]],
+    links: Iterable[tuple[str, str]],
+    ways: Iterable[str],
+    size: int,
+) -> None:
     """Into namespaces of one's own; returns in their first process only, without privileges.
 
     Args:
         read: what may be read: (path outside, path inside).
         links: symbolic links: (path inside, what it says).
+        ways: folders that only lead to what may be read: passed through, but not listed.
         size: bytes of /tmp.
 
     Raises OSError where the kernel refuses.
@@ -90,7 +97,7 @@ def enter(read: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]], siz
         os.close(0)
         os.close(1)
         os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
-    _build(read, links, f"mode=700,size={size},nr_inodes={INODES},uid={user},gid={group}")
+    _build(read, links, ways, f"mode=700,size={size},nr_inodes={INODES},uid={user},gid={group}")
     if root:
         drop(user)
     for capability in range(64):
@@ -101,7 +108,12 @@ def enter(read: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]], siz
     _no_capabilities()
 
 
-def _build(read: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]], scratch: str) -> None:
+def _build(
+    read: Iterable[tuple[str, str]],
+    links: Iterable[tuple[str, str]],
+    ways: Iterable[str],
+    scratch: str,
+) -> None:
     """The room under a new root, then the change into it; `scratch` are the options of /tmp."""
     quiet = MS_NOSUID | MS_NODEV
     system.mount("none", "/", flags=MS_REC | MS_PRIVATE)
@@ -117,13 +129,15 @@ def _build(read: Iterable[tuple[str, str]], links: Iterable[tuple[str, str]], sc
     for path, said in links:
         os.symlink(said, path)
     system.mount("proc", "/proc", "proc", quiet | 8)
-    for device in DEVICES:
-        open(f"/dev/{device}", "x").close()
-        system.mount(f"/old/dev/{device}", f"/dev/{device}", flags=MS_BIND)
+    for name, device in DEVICES.items():
+        open(f"/dev/{name}", "x").close()
+        system.mount(f"/old/dev/{device}", f"/dev/{name}", flags=MS_BIND)
     for name, said in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         os.symlink(f"/proc/self/fd{said}", f"/dev/{name}")
     os.mkdir("/dev/shm")
     system.mount("tmpfs", "/dev/shm", "tmpfs", quiet, scratch)
+    for path in ways:
+        os.chmod(path, 0o111)
     system.unmount("/old")
     os.rmdir("/old")
     system.mount("none", "/", flags=MS_REMOUNT | MS_BIND | MS_RDONLY | quiet)

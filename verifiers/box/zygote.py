@@ -64,6 +64,7 @@ class Zygote:
     def serve(self, preload: list[str]) -> NoReturn:
         """Say that the walls stand, import what submissions often need, then obey."""
         jail.warm()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         null = os.open("/dev/null", os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(null, number)
@@ -155,6 +156,7 @@ class Zygote:
         """The child: take the place that the order names, give up everything else, and run."""
         try:
             os.setsid()
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             self.control.close()
             size = os.fstat(mine[0]).st_size
             payload = os.pread(mine[0], size, 0)
@@ -207,11 +209,8 @@ class Zygote:
         """Which bound all processes of a submission have passed together, if any."""
         total = 0
         for pid in self.family(pids):
-            with suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/status") as status:
-                text = status.read()
-                anonymous = int(text.split("RssAnon:", 1)[1].split(None, 1)[0]) << 10
-                shared = int(text.split("RssShmem:", 1)[1].split(None, 1)[0]) << 10
-                total += max(0, anonymous - self.anonymous) + shared
+            anonymous, shared = _resident(pid)
+            total += max(0, anonymous - self.anonymous) + shared
         if total > memory:
             return "memory"
         for folder in self.scratch:
@@ -219,7 +218,7 @@ class Zygote:
                 room = os.statvfs(folder)
                 crowded = room.f_files - room.f_ffree > FILES
             else:
-                crowded = sum(len(files) + 1 for _, _, files in os.walk(folder)) > FILES
+                crowded = _crowded(folder)
             if crowded:
                 return "files"
         return ""
@@ -269,10 +268,42 @@ class Zygote:
             time.sleep(0.0005)
 
 
+def _resident(pid: int) -> tuple[int, int]:
+    """Bytes of memory of a process: its own, and shared without a file.
+
+    Read from one of its threads, because the first may have ended before the others.
+    """
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return 0, 0
+    for thread in threads:
+        with suppress(OSError, ValueError, IndexError):
+            with open(f"/proc/{pid}/task/{thread}/status", "rb") as status:
+                text = status.read()
+            own, shared = (
+                text.split(b"\n%s:\t" % name, 1)[1] for name in (b"RssAnon", b"RssShmem")
+            )
+            return int(own.split(None, 1)[0]) << 10, int(shared.split(None, 1)[0]) << 10
+    return 0, 0
+
+
+def _crowded(folder: str) -> bool:
+    """Whether a folder on a common disk holds more files than a submission may make."""
+    count, waiting = 0, [folder]
+    while waiting and count <= FILES:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                count += 1
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+    return count > FILES
+
+
 def wipe(folder: str) -> None:
     """Empty `folder`, however deep and however named: what is nested is moved up first."""
     os.chmod(folder, 0o700)
-    count = 0
+    token, count = os.urandom(8).hex(), 0
     while names := os.listdir(folder):
         for name in names:
             path = os.path.join(folder, name)
@@ -285,7 +316,7 @@ def wipe(folder: str) -> None:
                 if _is_folder(below):
                     os.chmod(below, 0o700)
                     count += 1
-                    os.rename(below, os.path.join(folder, f"{name[:8]}.{count}.wiped"))
+                    os.rename(below, os.path.join(folder, f"{token}.{count}"))
                 else:
                     os.unlink(below)
             os.rmdir(path)
