@@ -12,7 +12,7 @@ from typing import Any
 
 from verifiers.choices.claims import ALONE, EXPLICIT, JUDGED, Claim, Reader
 from verifiers.choices.options import BadOptions, Options, clean
-from verifiers.choices.phrases import SENTENCE
+from verifiers.choices.phrases import SENTENCE, VOID
 from verifiers.extract import BOX, closing, visible
 from verifiers.golds import structured
 from verifiers.records import Problem, Verdict, canonical_json
@@ -22,7 +22,8 @@ LAST = 20_000
 TAG = re.compile(r"<(answer|final_answer|ans)>(.*?)</\1>", re.S | re.I)
 HASHES = re.compile(r"(?m)^[ \t]*####[ \t]*(\S.*)$")
 TURNED = re.compile(
-    r"\bno,|\b(?:wait|actually|oops|correction|sorry|scratch that|hold on|hmm|(?:just )?kidding"
+    r"\bno,|\b(?:edit|update)\s*:|\bor (?:is|was|maybe|perhaps)\b|\b(?:wait|actually|oops"
+    r"|correction|sorry|scratch that|hold on|hmm|(?:just )?kidding"
     r"|or rather|mistake\w*"
     r"|second thoughts?|i mean|let me (?:re-?\w+|correct|fix)|re-?(?:check|consider|read|think)\w*"
     r"|chang(?:e|ing) (?:my|the) (?:answer|mind)|instead|revis\w+|reconsider\w*|misread"
@@ -37,7 +38,7 @@ SPREAD = 3
 class Choice:
     """Correct where the text settles on the right option, and on no other."""
 
-    version = "1"
+    version = "2"
     trust = "pure"
     gold_type = "json"
     examples = (
@@ -190,6 +191,10 @@ def _final(reader: Reader, claims: list[Claim], plain: str) -> Claim | None:
         first = next(c for c in reversed(best[:-1]) if c.labels != final.labels)
         if not TURNED.search(plain[first.end : final.start]):
             final = final._replace(labels=None)
+    void = VOID.search(plain[final.end : final.end + LAST])
+    if void:
+        later = [c for c in made if c.start >= final.end + void.start()]
+        return later[-1] if later else None
     cue = TURNED.search(plain, final.end)
     if cue:
         later = [c for c in made if c.start >= cue.start() and c.rank > ALONE]

@@ -11,12 +11,14 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from verifiers.choices.options import Options
+from verifiers.choices.names import Names
 from verifiers.choices.phrases import (
     ALSO,
     ANSWER,
     BECAUSE,
+    BOUND,
     BOUNDARY,
+    BULLET,
     COMMON,
     CONCLUDES,
     CONDITION,
@@ -31,13 +33,13 @@ from verifiers.choices.phrases import (
     OPEN,
     PROVIDED,
     RATHER,
-    RESTED,
     SENTENCE,
     STATES,
     SURE,
     TAIL_ASSERTS,
     TAIL_DENIES,
     TAKEN,
+    WORD,
 )
 
 EXPLICIT, CONCLUDED, JUDGED, ALONE, TOLD = 4, 3, 2, 1, 0
@@ -56,22 +58,8 @@ class Claim(NamedTuple):
     denied: bool = False
 
 
-class Reader:
-    """Reads claims about `options` in text that was cleaned."""
-
-    def __init__(self, options: Options):
-        self.options = options
-        label = options.label
-        self.head = re.compile(
-            rf"(?:(?:option|choice|letter|answer|alternative|opción)s?\s+)?([(\[]?)\s*({label})(?![A-Za-z0-9_À-ʯ])"
-            rf"(?!'\w|[.,]\d)\s*([)\].:]*)",
-            re.I,
-        )
-        self.mention = re.compile(
-            rf"(?<![A-Za-z0-9_'\\.+=^-])(?:(option|choice|answer|alternative)s?\s+)?"
-            rf"([(\[]?)({label})(?![\w^=+]|'(?!s\b)\w|[.,]\d|-\w)(\s?[)\]])?",
-            re.I,
-        )
+class Reader(Names):
+    """Reads claims about options in text that was cleaned."""
 
     def claims(self, text: str) -> Iterator[Claim]:
         """The claims of all sentences, in order."""
@@ -122,35 +110,15 @@ class Reader:
         if head is None:
             return self._worded(rest, rank, at + start, how) if whole else None
         label, end = head
+        named = len(rest) - len(self._own_text(label, rest[end:])[0])
         state = self._after(label, rest[end:])
         labels = None if state is None else frozenset(state)
         denied = labels is not None and bool(TAIL_DENIES.match(rest[end:]))
-        return Claim(rank, labels, at + start, at + start + end, how, denied)
+        return Claim(rank, labels, at + start, at + start + named, how, denied)
 
     def _first(self, rest: str) -> frozenset[str]:
         head = self._head(FILL.sub("", rest, count=1) if FILL.match(rest) else rest)
         return frozenset({head[0]}) if head else frozenset()
-
-    def _head(self, rest: str) -> tuple[str, int] | None:
-        """The option that `rest` starts with, and where its name ends."""
-        match = self.head.match(rest)
-        worded = self.options.opening(rest)
-        if match and self._is_label(match, rest) and (not worded or worded[1] <= match.end()):
-            return self.options.canonical(match[2]), match.end()
-        return worded
-
-    def _is_label(self, match: re.Match[str], rest: str) -> bool:
-        """Whether a letter is a label, and not a word such as "a" or "I"."""
-        after = rest[match.end() :]
-        if match[2] == "I" and not match[1] and not re.match(r"\s*[.)!]*\s*$", after):
-            return bool(self.options.opening(after.lstrip()))
-        if match[1] or match[3] or RESTED.match(after) or match.start(2) > 0:
-            return True
-        own = self.options.opening(after.lstrip())
-        upper = match[2].isupper() and match[2] not in "AI"
-        return (
-            upper or match[2].isdigit() or bool(own and self.options.canonical(match[2]) == own[0])
-        )
 
     def _after(self, label: str, rest: str) -> set[str] | None:
         """All options that are named with `label`; None where they are held open or disagree."""
@@ -181,60 +149,29 @@ class Reader:
         denied = {label for c in self.claims(text) if c.denied for label in c.labels or ()}
         return self._labels(text) - denied - (labels or set())
 
-    def _own_text(self, label: str, rest: str) -> tuple[str, bool]:
-        """What follows a label and its text; False where the text is another option's."""
-        lead = re.match(r"[\s.):\]–—=(-]*", rest)
-        behind = rest[lead.end() :] if lead else rest
-        opened = self.options.opening(behind)
-        if opened is None:
-            return rest, True
-        return behind[opened[1] :].lstrip(")\"' "), opened[0] == label
-
-    def _labels(self, text: str) -> set[str]:
-        """All options that a piece of text names."""
-        found = {
-            self.options.canonical(match[3])
-            for match in self.mention.finditer(text)
-            if self._certain(match, text)
-        }
-        return found | self.options.named(text)
-
-    def _certain(self, match: re.Match[str], text: str) -> bool:
-        after = text[match.end() :]
-        letter = match[3]
-        if match[1] or (match[2] and match[4]):
-            return True
-        if not letter.isalpha() or letter.islower():
-            return False
-        if letter in "AI":
-            return bool(
-                re.match(
-                    r"\s*(?:[.,:;!?)\]✓✔✅☑❌✗]|$|(?:is|was|are|would|must|has to|can(?:not|'t)?"
-                    r"|could|might|and|or"
-                    r"|it is|seems|looks|fits|works|matches|because|since|remains|wins)\b|[–—-])",
-                    after,
-                )
-            ) and not (letter == "I" and not match[2] and re.match(r"\s*[a-z]", after))
-        return True
-
     def _mentions(self, said: str, at: int) -> Iterator[Claim]:
         """What is said of options where they are named in a sentence."""
         for match in self.mention.finditer(said):
             if not self._certain(match, said):
                 continue
             label = self.options.canonical(match[3])
-            claim = self._stated(label, said, match.start(), match.end(), at)
+            start = match.start(2) if match[1] else match.start()
+            claim = self._stated(label, said, start, match.end(), at, bool(match[1] or match[2]))
             if claim:
                 yield claim
         for pattern, label in self.options.spelled.items():
             if len(self.options.telling[label]) < 3 or self.options.telling[label] in COMMON:
                 continue
             for match in pattern.finditer(said):
+                if self.options.telling[label].isdigit() and not TAKEN.match(said, match.end()):
+                    continue
                 claim = self._stated(label, said, match.start(), match.end(), at)
                 if claim:
                     yield claim
 
-    def _stated(self, label: str, said: str, start: int, end: int, at: int) -> Claim | None:
+    def _stated(
+        self, label: str, said: str, start: int, end: int, at: int, marked: bool = True
+    ) -> Claim | None:
         before, after = said[:start], said[end:]
         near = BOUNDARY.split(before)[-1]
         rest = self._own_text(label, after)[0].lstrip(")].\"'")
@@ -250,7 +187,8 @@ class Reader:
             return None
         run = JOIN_BEFORE.search(before)
         joined = self._labels(before[max(0, run.start() - 60) : run.start()]) if run else None
-        if run and joined:
+        listed = run and (run[0].strip() != "," or re.match(r"\s*are\b", rest))
+        if run and joined and listed:
             if TAIL_ASSERTS.match(rest):
                 several = None if "or" in run[0].lower() else one | joined
                 return Claim(JUDGED, several, *place, "prose")
@@ -260,7 +198,6 @@ class Reader:
             return Claim(
                 CONCLUDED, None if state is None else frozenset(state), *place, "conclusion"
             )
-        marked = re.match(r"[(\[]|\w{2,}\s", said[start:end])
         if TAIL_ASSERTS.match(rest) or (marked and STATES.search(before)):
             state = self._after(label, after)
             return Claim(JUDGED, None if state is None else frozenset(state), *place, "prose")
@@ -272,11 +209,11 @@ class Reader:
         if (comma := said.rfind(",")) > 0:
             clauses.append((comma + 1, said[comma + 1 :]))
         for start, clause in clauses:
-            lead = len(clause) - len(clause.lstrip(" \t-•>#\"'→"))
+            lead = len(clause) - len(BULLET.sub("", clause, count=1))
             sure = SURE.match(clause, lead)
             lead = sure.end() if sure else lead
             body = clause[lead:]
-            if NEGATIVE.search(said) or DOUBT.search(said) or CONDITION.search(said):
+            if self._qualified(said):
                 return None
             head = self._head(body)
             if head is None:
@@ -285,6 +222,11 @@ class Reader:
             state = self._after(head[0], body[head[1] :])
             reason = re.match(r"\s*[,.:;–—]?\s*(?:because|since|as)\b", rest, re.I)
             if state is not None and len(state) > 1:
+                if any(
+                    word.casefold() not in self.listing
+                    for word in WORD.findall(self._without(body))
+                ):
+                    return None
                 return Claim(ALONE, frozenset(state), at + start + lead, at + len(said), "alone")
             graded = rest[:1] and rest[:1] in "-+"
             if graded or (self._labels(rest) - {head[0]} and reason is None):
@@ -300,7 +242,7 @@ class Reader:
         labels = {spelled} if spelled else set()
         if not labels:
             told = BECAUSE.split(payload, maxsplit=1)[0]
-            if NEGATIVE.search(told):
+            if NEGATIVE.search(told) or BOUND.search(self._without(told)):
                 return Claim(rank, None, at, at + len(payload), how)
             bracketed = {
                 self.options.canonical(match[3])
@@ -313,18 +255,27 @@ class Reader:
         several = None if len(labels) > 1 else frozenset(labels)
         return Claim(rank, several, at, at + len(payload.rstrip()), how)
 
+    def _qualified(self, said: str) -> bool:
+        """Whether a sentence denies, doubts or supposes, beside what the options say themselves."""
+        other = self._without(said)
+        return any(pattern.search(other) for pattern in (NEGATIVE, DOUBT, CONDITION))
+
     def told(self, said: str, at: int) -> Claim | None:
         """The only option whose text a sentence holds, where it ends by saying that it is so."""
-        if NEGATIVE.search(said) or DOUBT.search(said) or CONDITION.search(said) or "?" in said:
+        if self._qualified(said) or "?" in said:
             return None
+        if re.search(r"\bor\b", self._without(said)):
+            return None
+        ends = [
+            label
+            for pattern, label in self.options.spelled.items()
+            for match in pattern.finditer(said)
+            if STATES.search(said[: match.start()]) and not said[match.end() :].strip(" .!\"')")
+        ]
         labels = self._labels(said)
-        if len(labels) != 1 or re.search(r"\bor\b", said):
-            return None
-        texts = [match for pattern in self.options.spelled for match in pattern.finditer(said)]
         tagged = any(self._certain(match, said) for match in self.mention.finditer(said))
-        if not (texts and tagged) and not any(
-            STATES.search(said[: match.start()]) and not said[match.end() :].strip(" .!\"')")
-            for match in texts
-        ):
+        if ends and self.options.telling[ends[0]].isdigit() and not tagged:
+            labels = {ends[0]}
+        if len(labels) != 1 or not (ends or (tagged and self.options.named(said))):
             return None
         return Claim(TOLD, frozenset(labels), at, at + len(said), "told")

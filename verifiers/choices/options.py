@@ -13,7 +13,8 @@ GUESSED = LETTERS[:10]
 MOST = 26
 LONGEST = 2_000
 MARKUP = re.compile(
-    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|boldsymbol|bf|rm|boxed|fbox|bm)\b\s*\{?"
+    r"~~[^~\n]{1,200}~~|\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|boldsymbol|bf|rm"
+    r"|boxed|fbox|bm)\b\s*\{?"
     r"|\\[()\[\],;! ]|\\q?quad\b|[*_`$~{}]|</?[a-z_]{1,20}>"
 )
 NARROW = str.maketrans(

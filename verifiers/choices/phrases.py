@@ -7,8 +7,10 @@ import re
 ANSWER = re.compile(
     r"(?:\b(?:answer|ans|solution|response|pick|guess|verdict|selection|vote)\b(?!\s+(?:choices"
     r"|options))"
-    r"|\b(?:correct|right|best|final|chosen|my|true|closest)\s+(?:answer\s+)?"
-    r"(?:option|choice|letter|one|alternative|statement|match|fit)\b|^\W*(?:correct|final)(?=\s*:)"
+    r"|\b(?:correct|right|best|final|chosen|my|true|closest|selected|(?:only|most)\s+(?:sensible"
+    r"|plausible|valid|possible|logical|likely|reasonable|appropriate))\s+(?:answer\s+)?"
+    r"(?:option|choice|letter|one|alternative|statement|match|fit)\b|^\W*(?:correct|final|choice"
+    r"|option|result|selected|pick)(?=\s*:)"
     r"|\brespuesta(?:\s+corr\w+|\s+est)?|\bantwort|\bréponse(?:\s+correcte)?"
     r"|\brisposta(?:\s+corr\w+|\s+est)?|\bresposta(?:\s+corr\w+|\s+est)?"
     r"|\bответ|答案|正解|答え|정답)"
@@ -47,8 +49,9 @@ TAIL_DENIES = re.compile(
     r"|impossible|invalid|tempting|out\b|a (?:\w+ )?(?:trap|distractor|lure|decoy|misconception)"
     r"|implausible|unlikely|too\b|isn't|wasn't|doesn't|fails?\b|half\b|partly|partially|almost"
     r"|nearly"
-    r"|不对|错|では(?:な|あ)|じゃな)"
-    r"|(?:(?:is|was|are|can|could|does|would)\s+|[:–—-]\s*)(?:\w+ly\s+|also\s+)?not\b|^\s*not\b)",
+    r"|不对|错|[✗✘❌]|では(?:な|あ)|じゃな)"
+    r"|(?:(?:is|was|are|can|could|does|would)\s+|[:–—-]\s*)(?:\w+ly\s+|also\s+)?not\b|^\s*not\b"
+    r"|\s*[:–—→-]\s*no\b)",
     re.I,
 )
 TAIL_ASSERTS = re.compile(
@@ -58,8 +61,9 @@ TAIL_ASSERTS = re.compile(
     r"|one|single|both|all|actually|in fact|really)\s+){0,4}"
     r"(?:correct|right|best|true|answer|accurate|appropriate|solution|valid|winner|choice"
     r"|it\b(?=\W*$))"
-    r"|\W{0,3}(?:it is\b|(?:fits|matches|works|wins|holds|remains|stands|satisfies|suffices)\b)"
-    r"|\s*[✓✔✅☑]",
+    r"|\W{0,3}(?:it is\b|(?:fits|matches|works|makes? (?:the )?(?:most )?sense|holds|remains"
+    r"|stands|satisfies|suffices)\b)"
+    r"|\s*[✓✔✅☑]|\s*(?:[:–—→-]\s*)yes\b",
     re.I,
 )
 DENIED_BEFORE = re.compile(
@@ -77,9 +81,10 @@ CONCLUDES = re.compile(
     r"|choos\w+|chose|pick\w*|select\w*|go(?:ing)? (?:with|for)|went with|settl\w+ (?:on|for)"
     r"|opt\w* for|conclude\w*|it'?s|it is|that'?s|that is|this is|must be|has to be|would be"
     r"|(?:i'd|i would|i'll|i will|i) (?:say|guess|answer|mark|submit)|i(?:'m| am) \w+ (?:with|on)"
-    r"|i (?:think|believe)|means|indicates|namely|points to|corresponds to|made it|(?:correct"
-    r"|right|best|proper)\s[\w\s]{1,40}\s(?:is|was)|chang\w+ (?:\w+ ){0,3}to"
-    r"|switch\w* (?:\w+ ){0,3}to|revis\w+ (?:\w+ ){0,3}to"
+    r"|i (?:think|believe)|means|indicates|namely|points to|corresponds to|made it|i mean"
+    r"|i meant|i (?:will |would )?answer|we get|gives(?: us)?|correction|rather|(?:correct"
+    r"|right|best|proper)\s[\w\s]{1,40}\s(?:is|was)|chang\w+ (?:\w+ ){0,5}to"
+    r"|switch\w* (?:\w+ ){0,5}to|revis\w+ (?:\w+ ){0,5}to"
     r"|lock(?:ing)? in|final|conclusion|elijo|wähle|choisis|correct)\b|[→⇒✓✔✅☑选]|[-=]>)"
     r"[\s:,]*(?:(?:us|with|only|it'?s|it is|it must be|that|the|just|clearly|definitely"
     r"|definitively"
@@ -88,7 +93,8 @@ CONCLUDES = re.compile(
     re.I,
 )
 CONDITION = re.compile(
-    r"\b(?:some(?: \w+)? (?:say|said|think|claim|argue|believe)|others? (?:say|think|claim|argue)"
+    r"\b(?:(?:argues|claims|says|contends|alleges|insists|thinks|believes)\b"
+    r"|some(?: \w+)? (?:say|said|think|claim|argue|believe)|others? (?:say|think|claim|argue)"
     r"|according to|second[- ](?:best|choice)|(?:previous|other|last) (?:question|problem|one)"
     r"|(?:friend|student|user|teacher|colleague|classmate|neighbou?r|book|bob|alice|his|her|their"
     r"|your)(?:'s)? (?:answer|choice|guess|pick)|if(?! i (?:had|have|must)| forced| asked)"
@@ -102,10 +108,12 @@ CONDITION = re.compile(
     re.I,
 )
 DOUBT = re.compile(
-    r"(?<!no )\b(?:doubt\w*|not sure|unsure|not certain|maybe|perhaps|possibly|might|may|could"
+    r"(?<!no )(?<!without )(?<!without a )\b(?:doubt\w*|not sure|unsure|not certain|maybe"
+    r"|perhaps|possibly|might|may|could"
     r"|seems?"
     r"|seemed|looks?|looked|appears?|appeared|tempt\w+|almost|consider\w*|try|test|check\w*"
-    r"|examin\w+|thought|let's|lets|compare|versus|vs|either|between|similar to|resembles?)\b",
+    r"|examin\w+|thought|let'?s (?:try|test|check|look|see|consider|assume|examine|say)|compare"
+    r"|versus|vs|either|between|similar to|resembles?)\b",
     re.I,
 )
 NEGATIVE = re.compile(
@@ -145,13 +153,14 @@ CONTRAST = re.compile(r"\b(?:but|however|yet|instead)\b|;", re.I)
 RATHER = re.compile(r"\bbut\s+(?:rather\s+|instead\s+)?", re.I)
 STATES = re.compile(
     r"(?:\b(?:is|are|was|were|be|called|named|equals|gives|becomes|'s)\b|[=:→])\s*(?:\w+ly\s+"
-    r"|an?\s+|the\s+)?$",
+    r"|an?\s+|the\s+)?(?:(?:option|choice|letter)\s+)?[\"'(]?$",
     re.I,
 )
 COMMON = frozenset(("yes", "no", "true", "false", "none", "all", "both", "neither", "one", "zero"))
 """Options that are also words of any sentence: they count where they are the answer itself."""
 TAKEN = re.compile(
-    r"\s*(?:$|[.,;:!)\]\n(–—/&+、。\"'}]|-\s|(?:because|since|as|for|due|given|by|which|that|where|and"
+    r"\s*(?:$|[.,;:!)\]\n(–—/&+、。\"'}]|-\s|(?:because|since|as|for|due|given|by|which|that|where"
+    r"|and"
     r"|but|or"
     r"|i\.?e\b|namely|over|rather|instead|not|is|was|here|with|from|[^\x00-\x7f]))",
     re.I,
@@ -161,5 +170,53 @@ PROVIDED = re.compile(
     r"\b(?:if|unless|otherwise|provided|assuming|or (?:none|neither|nothing|all))\b", re.I
 )
 SURE = re.compile(
-    r"(?:(?:surely|definitely|clearly|certainly|obviously|probably|so|hence)\b[\s,:]*)?", re.I
+    r"(?:(?:surely|undoubtedly|without (?:a )?doubt|no doubt|of course|in conclusion|finally"
+    r"|overall|to sum up|definitely|clearly|certainly|obviously|probably|so"
+    r"|hence)\b[\s,:]*)?",
+    re.I,
+)
+NAMED = re.compile(
+    r"\b(?:team|plan|section|class|point|vitamin|figure|fig\.|group|part|case|step|type|grade"
+    r"|room|line"
+    r"|set|table|appendix|chapter|the letter|block|gate|person|player|city|school)\s+$",
+    re.I,
+)
+"""What makes a letter the name of something else."""
+VOID = re.compile(
+    r"\A[\s.,;:!?)}$\"']*(?:no\b(?! (?:other|doubt|need|one))|nope\b|not\b(?=\W*$)"
+    r"|(?:is|was|would be)\s+(?:\w+ly\s+)?(?:wrong|incorrect|false|not\b)|isn't\b)"
+    r"|\b(?:that|this)(?:'s| is| was) (?:\w+ )?(?:wrong|incorrect|false|a mistake|not (?:right"
+    r"|correct))"
+    r"|(?<=[.!?] )it(?:'s| is) (?:wrong|incorrect|not (?:right|correct))",
+    re.I,
+)
+"""What takes back the answer that it follows."""
+BOUND = re.compile(
+    r"\b(?:(?:less|more|fewer|greater|smaller|larger|bigger|higher|lower|other) than|at (?:most"
+    r"|least)"
+    r"|over|under|above|below|about|around|close to|near(?:ly)?|up to|between|minus|plus|times"
+    r"|before"
+    r"|after|beside|without)\b|[+*×<>]",
+    re.I,
+)
+"""What makes another answer of the option's text that follows."""
+BULLET = re.compile(r"^[\s•>#\"'→]*(?:[-–—]\s+)?[\s\"']*")
+WORD = re.compile(r"\w+")
+LISTING = frozenset(
+    [
+        "and",
+        "or",
+        "und",
+        "et",
+        "y",
+        "e",
+        "o",
+        "both",
+        "also",
+        "option",
+        "options",
+        "choice",
+        "choices",
+        "answer",
+    ]
 )
