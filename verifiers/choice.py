@@ -12,7 +12,7 @@ from typing import Any
 
 from verifiers.choices.claims import ALONE, EXPLICIT, JUDGED, Claim, Reader
 from verifiers.choices.options import BadOptions, Options, clean
-from verifiers.choices.phrases import SENTENCE, VOID
+from verifiers.choices.phrases import BESIDE, COUNTED, SENTENCE, VOID
 from verifiers.extract import BOX, closing, visible
 from verifiers.golds import structured
 from verifiers.records import Problem, Verdict, canonical_json
@@ -23,11 +23,10 @@ TAG = re.compile(r"<(answer|final_answer|ans)>(.*?)</\1>", re.S | re.I)
 HASHES = re.compile(r"(?m)^[ \t]*####[ \t]*(\S.*)$")
 TURNED = re.compile(
     r"\bno,|\b(?:edit|update)\s*:|\bor (?:is|was|maybe|perhaps)\b|\b(?:wait|actually|oops"
-    r"|correction|sorry|scratch that|hold on|hmm|(?:just )?kidding"
-    r"|or rather|mistake\w*"
-    r"|second thoughts?|i mean|let me (?:re-?\w+|correct|fix)|re-?(?:check|consider|read|think)\w*"
-    r"|chang(?:e|ing) (?:my|the) (?:answer|mind)|instead|revis\w+|reconsider\w*|misread"
-    r"|i was wrong)\b",
+    r"|correction|sorry|scratch that|hold on|hmm|(?:just )?kidding|or rather|mistake\w*"
+    r"|second thoughts?|i mean|let me (?:re-?\w+|correct|fix)|re-?(?:check|consider|read"
+    r"|think)\w*|chang(?:e|ing) (?:my|the) (?:answer|mind)|instead|revis\w+|reconsider\w*"
+    r"|misread|i was wrong)\b",
     re.I,
 )
 DENIED = re.compile(r"(?:\bnot|n't|\bnever|\bthan|\binstead of)[\s(\[]*$", re.I)
@@ -179,7 +178,14 @@ def _boxes(reader: Reader, seen: str, plain: str) -> list[Claim]:
 
 def _final(reader: Reader, claims: list[Claim], plain: str) -> Claim | None:
     """The last claim of the highest rank, unless what follows takes it back."""
-    made = [claim for claim in claims if not claim.denied]
+    made = [
+        claim
+        for claim in claims
+        if not claim.denied
+        and not (
+            claim.rank == ALONE and COUNTED.search(plain[max(0, claim.start - 20) : claim.start])
+        )
+    ]
     if not made:
         return None
     rank = max(claim.rank for claim in made)
@@ -195,6 +201,9 @@ def _final(reader: Reader, claims: list[Claim], plain: str) -> Claim | None:
     if void:
         later = [c for c in made if c.start >= final.end + void.start()]
         return later[-1] if later else None
+    beside = BESIDE.search(plain, final.end)
+    if beside and reader.others(plain[beside.start() :], final.labels):
+        return final._replace(labels=None)
     cue = TURNED.search(plain, final.end)
     if cue:
         later = [c for c in made if c.start >= cue.start() and c.rank > ALONE]

@@ -21,7 +21,7 @@ from verifiers.records import Problem, Verdict
 SHOWN = 500
 LONGEST = 100_000
 STARTS = r"(?:\s|--[^\n]*\n|/\*.{0,2000}?\*/|\()*(?:select|with|values)\b"
-FENCE = re.compile(r"```[ \t]{0,9}(\w{0,20})[^\n]{0,200}\n(.*?)(?:```|\Z)", re.S)
+FENCE = re.compile(r"(?:```|~~~)[ \t]{0,9}(\w{0,20})[^\n]{0,200}\n(.*?)(?:```|~~~|\Z)", re.S)
 TICKED = re.compile(r"`([^`\n]{6,2000})`")
 OPENS = re.compile(STARTS, re.I | re.S)
 BARE = re.compile(r"(?im)^[ \t]*(?:(?:sql|query|answer)[ \t]*:[ \t]*)?(?=(?:select|with|values)\b)")

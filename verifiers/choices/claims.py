@@ -28,6 +28,7 @@ from verifiers.choices.phrases import (
     FILL,
     JOIN,
     JOIN_BEFORE,
+    LEADS,
     NEGATED,
     NEGATIVE,
     OPEN,
@@ -198,7 +199,8 @@ class Reader(Names):
             return Claim(
                 CONCLUDED, None if state is None else frozenset(state), *place, "conclusion"
             )
-        if TAIL_ASSERTS.match(rest) or (marked and STATES.search(before)):
+        judged = TAIL_ASSERTS.match(rest) and LEADS.search(near)
+        if judged or (marked and STATES.search(before)):
             state = self._after(label, after)
             return Claim(JUDGED, None if state is None else frozenset(state), *place, "prose")
         return None
