@@ -38,10 +38,9 @@ class Composite:
         mine = self.parts.values()
         boxed = any(getattr(part, "trust", "") == "boxed" for part in mine)
         self.trust = "boxed" if boxed else "pure"
-        self.isolation = next(
-            (part.isolation for part in mine if hasattr(part, "isolation")), "none"
-        )
-        walls = [part.limit for part in mine if hasattr(part, "limit")]
+        levels = [getattr(part, "isolation", "none") for part in mine]
+        self.isolation = next((level for level in levels if level != "none"), "none")
+        walls = [wall for part in mine if (wall := getattr(part, "limit", None))]
         self.limit = sum(walls) if walls else None
         self.judges_truncated = all(getattr(part, "judges_truncated", False) for part in mine)
         self.version = f"{self.own_version} ({parts.stated(self.parts)})"

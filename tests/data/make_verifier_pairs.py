@@ -61,7 +61,7 @@ def row(answer: Any, text: str, expected: str, category: str, **more: Any) -> Ro
 def choice(rng: random.Random) -> Iterator[Row]:
     """Every way of saying a letter, with the right one and another; and every way of not saying."""
     for frames, category in ((SAYS, "said"), (HEDGES, "hedged or denied")):
-        for frame in frames * 12:
+        for frame in frames * 16:
             texts = dict(zip("ABCD", rng.sample(WORDS, 4), strict=True))
             gold, other, third = rng.sample("ABCD", 3)
             answer = {"options": texts, "correct": gold}
@@ -179,7 +179,7 @@ def json_schema(rng: random.Random) -> Iterator[Row]:
 
 def sql(rng: random.Random) -> Iterator[Row]:
     """Conditions said in another way, with another bound, and results with a row or column off."""
-    for _ in range(10):
+    for _ in range(22):
         rows = [(n, rng.choice(WORDS), rng.randrange(100)) for n in range(1, 13)]
         values = ", ".join(f"({n}, '{word}', {amount})" for n, word, amount in rows)
         db = f"CREATE TABLE item (id INTEGER PRIMARY KEY, kind TEXT, amount INTEGER); INSERT INTO item VALUES {values};"
