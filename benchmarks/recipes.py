@@ -25,10 +25,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import yaml
-from blocks import ROOT, write
 
-from students.evaluate import compare
-from students.intervals import Interval
+sys.path[0] = str(Path(__file__).parent.parent)
+
+from benchmarks.blocks import ROOT, write  # noqa: E402
+from students.evaluate import compare  # noqa: E402
+from students.intervals import Interval  # noqa: E402
 
 DISTILL = [sys.executable, "-c", "from pipelines.cli import main; main()"]
 PAGES = ("README.md", "docs/stages.md")

@@ -14,12 +14,14 @@ import argparse
 import json
 import sys
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
-from blocks import ROOT, write
+sys.path[0] = str(Path(__file__).parent.parent)
 
-from verifiers import base
-from verifiers.records import Completion, Problem, Verdict
+from benchmarks.blocks import ROOT, write  # noqa: E402
+from verifiers import base  # noqa: E402
+from verifiers.records import Completion, Problem, Verdict  # noqa: E402
 
 DATA = ROOT / "tests" / "data"
 FIGURES = ROOT / "verifiers" / "figures.json"

@@ -56,7 +56,7 @@ class Sql:
     says whether the order of rows counts; where it is absent, it does if `query` ends in ORDER BY.
     """
 
-    version = "1"
+    version = "2"
     trust = "pure"
     gold_type = "json"
     limit = 10.0
