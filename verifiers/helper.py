@@ -15,7 +15,7 @@ from typing import Any
 
 from verifiers.pool import cpu_seconds
 
-PATIENCE = 10
+PATIENCE = 20
 
 
 class Died(Exception):
@@ -31,7 +31,7 @@ class Helper:
 
     It knows nothing of the environment, and ends when its stdin does. Args:
         script: its file.
-        seconds: CPU time that one answer may take; ten times as much wall time.
+        seconds: CPU time that one answer may take; twenty times as much wall time.
     """
 
     def __init__(self, script: Path, seconds: float):

@@ -30,7 +30,7 @@ class JsonSchema:
     formats: True where `format` is asserted; otherwise it is a note, as in the specification.
     """
 
-    version = "1"
+    version = "2"
     trust = "pure"
     gold_type = "json"
     examples = (

@@ -19,7 +19,8 @@ FENCE = re.compile(r"```[ \t]{0,9}([\w+-]{0,20})[^\n]{0,200}\n(.*?)(?:\n[ \t]*``
 KINDS = ("", "json", "jsonc", "json5", "javascript", "js", "text")
 OPENING = re.compile(r"[{\[]")
 LINE_END = re.compile(r"[ \t]*[`*]{0,3}[.]?[ \t]*(?:\n|\Z)")
-CODE = re.compile(r"[{}\[\]()<>=\"']")
+CODE = re.compile(r"[{}\[\]()<>=]|[\"']\s*\Z")
+BROKEN = re.compile(r"\{|(?m:^)[ \t]*\[\s*[\[{\"\d-]")
 
 
 class Fault(ValueError):
@@ -169,7 +170,9 @@ def _embedded(seen: str) -> tuple[Any, int, int]:
         except Fault as error:
             if str(error) != NO_JSON:
                 raise
-            found = found if match[0] == "[" else None
+            line = seen.rfind("\n", 0, start) + 1
+            if BROKEN.match(seen, start) or BROKEN.match(seen, line):
+                found = None
             continue
         words = not CODE.search(seen[seen.rfind("\n", 0, start) + 1 : start])
         if words and LINE_END.match(seen, end):

@@ -59,7 +59,7 @@ class Sql:
     version = "2"
     trust = "pure"
     gold_type = "json"
-    limit = 10.0
+    limit = 18.0
     examples = (
         (ASKED, "```sql\nSELECT b, SUM(1) AS n FROM t GROUP BY 1 ORDER BY n;\n```", "correct"),
         (ASKED, "SELECT b, a FROM t", "wrong"),

@@ -140,7 +140,7 @@ def shape(rng: random.Random) -> Iterator[Row]:
 
 def json_schema(rng: random.Random) -> Iterator[Row]:
     """An object that keeps to its schema, and the same with one thing broken."""
-    for _ in range(14):
+    for _ in range(20):
         keys = rng.sample(WORDS, 3)
         low = rng.randrange(50)
         kinds: Row = {
