@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines.doctor import verifier_rows
+from pipelines import verifier_list
 from verifiers import base
 from verifiers.pool import VerdictPool
 from verifiers.records import Problem, Verdict
@@ -85,7 +85,7 @@ def test_use_must_be_a_name(use):
 
 
 def test_the_list_shows_broken_plugins_and_goes_on(installed):
-    rows = {row["name"]: row["about"] for row in verifier_rows()}
+    rows = {row["name"]: row["about"] for row in verifier_list.rows()}
     assert rows["raising"].endswith("no model")
     assert rows["fine"] == "Always right."
     assert set(rows) == {*base.BUILTIN, *installed}
