@@ -50,7 +50,7 @@ def memory(pid: int) -> int:
 
 
 def verify(source: Path, output: Path, workers: int) -> tuple[float, float, int]:
-    """Seconds it took; peak memory after a fifth of the time over that before it; the peak."""
+    """Seconds it took; the peak of memory over that of the first third; the peak in bytes."""
     command = [sys.executable, "-c", COMMAND, "verify", source, "--output", output]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     start = time.monotonic()
@@ -64,7 +64,7 @@ def verify(source: Path, output: Path, workers: int) -> tuple[float, float, int]
     seconds = time.monotonic() - start
     if process.returncode:
         raise SystemExit(f"verify ended with {process.returncode}")
-    early = max(held for when, held in seen if when <= 0.2 * seconds or held is seen[0][1])
+    early = max(held for when, held in seen if when <= seconds / 3)
     late = max(held for _, held in seen)
     return seconds, late / early, late
 

@@ -20,6 +20,8 @@ REASONS = {
 }
 REPEATS = 3
 REPEATED = ("status", "score", "reason", "extracted")
+ANYTHING: tuple[Any, ...] = (True, {}, [])
+"""Ground truths that may accept any text where they are JSON, as they do in JSON Schema."""
 KEPT = 0.5
 """Share of the texts that a worker may still hold after it has judged them."""
 
@@ -151,7 +153,8 @@ class Bench:
         problem = target.model_copy(update={"answer": gold})
         label = f"bad gold: {label}"
         verdict, wrong = await self._judge(pool, label, problem, text)
-        if verdict.correct:
+        odd = getattr(self.verifier, "gold_type", "") != "json" or gold not in ANYTHING
+        if verdict.correct and odd:
             wrong = wrong or "a text is called correct"
         elif gold is None and verdict.reason != "bad_gold":
             wrong = wrong or f"it must be undecided/bad_gold (check_gold), not {_said(verdict)}"

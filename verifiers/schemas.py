@@ -21,6 +21,7 @@ SECONDS = 0.8
 LONGEST = 200_000
 DEFAULT = "https://json-schema.org/draft/2020-12/schema"
 FORMATS = ("date", "email", "ipv4", "ipv6", "uuid", "time", "date-time")
+NOTES = ("$schema", "$id", "$defs", "definitions", "$comment", "title", "description", "examples")
 DIGIT, WORD = "0-9", "A-Za-z0-9_"
 LOCK = threading.RLock()
 
@@ -50,6 +51,10 @@ class Schema:
         known = validators.validator_for({"$schema": named}, default=None)
         if known is None:
             raise BadSchema(f"the draft {named[:80]!r} is not known")
+        if schema and isinstance(schema, dict) and not schema.keys() & {*known.VALIDATORS, *NOTES}:
+            raise BadSchema(
+                "none of its keys is a word of JSON Schema: it would accept anything"
+            )
         self.deadline = 0.0
         try:
             with _bounded(self):
