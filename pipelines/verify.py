@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from pydantic import ValidationError
-
-from generators.rows import as_answer, as_prompt, parse
+from generators.rows import parse
 from pipelines.errors import UsageError
 from pipelines.progress import Progress
-from verifiers.base import VerifierError, in_words
+from pipelines.row_groups import Groups, Reader, Row
+from verifiers.base import VerifierError
+from verifiers.files import place
 from verifiers.pool import VerdictPool
-from verifiers.records import Problem, Verdict
+from verifiers.records import Verdict
 
 IN_FLIGHT = 4096
-COLUMNS = ("answer", "completion")
+HELD = 64 << 20
+"""Characters of completions that are held at most while they wait for their verdicts."""
 Explain = Callable[[Any, Verdict, str], None]
 
 
@@ -36,6 +37,7 @@ def verify_file(
     `explain` is told the id, verdict and completion of each row. Raises UsageError where the file
     is missing, the output cannot be written, `workers` is below 1, the verifier is unknown, or a
     column is absent from every row; nothing is written then. One bad row is `undecided/bad_row`.
+    Rows of one problem are a group where their verifier judges groups (`pipelines.row_groups`).
     """
     check_workers(workers)
     if not source.is_file():
@@ -71,7 +73,7 @@ def beside(output: Path | None) -> Iterator[TextIO | None]:
     try:
         with stream:
             yield stream
-        temporary.rename(output)
+        place(temporary, output)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -84,7 +86,6 @@ async def _verify(
     explain: Explain | None,
 ) -> dict[str, int]:
     counts: Counter[str] = Counter(correct=0, wrong=0, undecided=0)
-    present: Counter[str] = Counter()
     progress = Progress()
     progress.start("verify")
     async with VerdictPool(workers) as pool:
@@ -92,31 +93,43 @@ async def _verify(
             pool.require([verifier])
         except VerifierError as error:
             raise UsageError(str(error)) from error
-        waiting: deque[tuple[Any, str, asyncio.Future[Verdict]]] = deque()
+        reader = Reader(pool, verifier)
+        groups = Groups(pool, lambda: map(reader.read, _rows(source)))
+        waiting: deque[tuple[Row, asyncio.Future[Verdict]]] = deque()
+        held = 0
 
         async def settle() -> None:
-            name, text, future = waiting.popleft()
-            verdict = await future
+            nonlocal held
+            row, judging = waiting.popleft()
+            verdict = await judging
+            held -= len(row.text)
             counts[verdict.status] += 1
             if stream:
-                stream.write(_line(name, verdict))
+                stream.write(_line(row.id, verdict))
             if explain:
-                explain(name, verdict, text)
+                explain(row.id, verdict, row.text)
             progress.update(f"{sum(counts.values()):,} rows")
 
-        for row in _rows(source):
-            present.update(column for column in COLUMNS if row.get(column) is not None)
-            judging = asyncio.ensure_future(_judge(pool, row, verifier))
-            text = str(row.get("completion", "")) if explain else ""
-            waiting.append((row.get("id"), text, judging))
-            if len(waiting) >= IN_FLIGHT:
+        for row in map(reader.read, _rows(source)):
+            waiting.append((row, asyncio.ensure_future(_judge(pool, groups, row))))
+            held += len(row.text)
+            while waiting and (len(waiting) >= IN_FLIGHT or held > HELD):
                 await settle()
         while waiting:
             await settle()
-    absent = [column for column in COLUMNS if not present[column]]
-    if absent:
+    if absent := reader.absent():
         raise UsageError(f"{source}: no row has {' or '.join(map(repr, absent))}")
     return dict(counts)
+
+
+async def _judge(pool: VerdictPool, groups: Groups, row: Row) -> Verdict:
+    if isinstance(row.problem, str):
+        return Verdict(
+            status="undecided", reason="bad_row", detail=row.problem, verifier=row.verifier
+        )
+    if row.group is not None:
+        return await groups.verdict(row)
+    return await pool.verify(row.problem, row.text)
 
 
 def _line(name: Any, verdict: Verdict) -> str:
@@ -128,31 +141,9 @@ def _line(name: Any, verdict: Verdict) -> str:
         return json.dumps({"id": None, **fields}) + "\n"
 
 
-def _rows(source: Path) -> Iterator[dict[str, Any]]:
+def _rows(source: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with source.open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 row = parse(line, number)
-                yield row if "id" in row else {"id": number, **row}
-
-
-async def _judge(pool: VerdictPool, row: dict[str, Any], verifier: str) -> Verdict:
-    name = row.get("verifier") or verifier
-    bad = row.get("bad_row")
-    absent = [column for column in COLUMNS if row.get(column) is None]
-    if not bad and absent:
-        bad = f"no {' and no '.join(absent)}"
-    if not bad and not isinstance(row["completion"], str):
-        bad = "completion is not a text"
-    if not bad:
-        try:
-            pool.judge_id(str(name))
-            prompt, answer = as_prompt(row.get("prompt") or ""), as_answer(row["answer"])
-            problem = Problem(prompt=prompt, answer=answer, verifier=str(name))
-        except ValidationError as error:
-            bad = in_words(error)
-        except (VerifierError, ValueError) as error:
-            bad = str(error).splitlines()[0]
-    if bad:
-        return Verdict(status="undecided", reason="bad_row", detail=str(bad), verifier=str(name))
-    return await pool.verify(problem, row["completion"])
+                yield number, row if "id" in row else {"id": number, **row}
