@@ -37,7 +37,7 @@ SPREAD = 3
 class Choice:
     """Correct where the text settles on the right option, and on no other."""
 
-    version = "3"
+    version = "4"
     trust = "pure"
     gold_type = "json"
     examples = (

@@ -15,6 +15,7 @@ from verifiers.choices.names import Names
 from verifiers.choices.phrases import (
     ALSO,
     ANSWER,
+    APART,
     BECAUSE,
     BOUND,
     BOUNDARY,
@@ -137,6 +138,7 @@ class Reader(Names):
                 return None
             taken.add(head[0])
             rest = self._own_text(head[0], rest[joined.end() + head[1] :])[0]
+        rest = APART.split(rest, maxsplit=1)[0]
         more = ALSO.search(rest)
         if more and len(taken) == 1:
             others = self._labels(rest[more.start() : more.start() + 80])
@@ -264,7 +266,7 @@ class Reader(Names):
 
     def told(self, said: str, at: int) -> Claim | None:
         """The only option whose text a sentence holds, where it ends by saying that it is so."""
-        if self._qualified(said) or "?" in said:
+        if self._qualified(said.replace("between", "")) or "?" in said:
             return None
         if re.search(r"\bor\b", self._without(said)):
             return None

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 
 ANSWER = re.compile(
-    r"(?:\b(?:answer|ans|(?:the|correct|right) letter|solution|response|pick|guess|verdict"
+    r"(?:\b(?:answers?|ans|(?:the|correct|right) letter|solution|response|pick|guess|verdict"
     r"|selection|vote)\b(?!\s+(?:choices|options))|\b(?:correct|right|best|final|chosen|my|true"
     r"|closest|selected|(?:only|most)\s+(?:sensible|plausible|valid|possible|logical|likely"
-    r"|reasonable|appropriate))\s+(?:answer\s+)?(?:option|choice|letter|one|alternative"
+    r"|reasonable|appropriate))\s+(?:answer\s+)?(?:options?|choices?|letters?|ones?|alternative"
     r"|statement|match|fit)\b|^\W*(?:correct|final|choice|option|result|selected|pick|key"
     r"|letter)(?=\s*:)|\brespuesta(?:\s+corr\w+|\s+est)?|\bantwort|\bréponse(?:\s+correcte)?"
     r"|\brisposta(?:\s+corr\w+|\s+est)?|\bresposta(?:\s+corr\w+|\s+est)?|\bответ|答案|正解|答え"
     r"|정답)(?:\s*,\s*(?:then|therefore|thus|hence|of course|i think|i believe)\s*,)?(?:\s+(?:to"
     r"|for|of|in|here|choice|option|therefore|then|letter)\b[^.:\n]{0,60}?)?[\s\"']*(?:\b(?:is"
-    r"|was|would be|will be|should be|must be|has to be|can only be|ist|lautet|est|es|é)\b|'s\b"
-    r"|è|是|为|為|选|は|은|[:=→⇒]|[-–—=]+>|(?<=\s)[-–—](?=\s)|(?=\s*\())\s*[:=]?\s*",
+    r"|are|was|would be|will be|should be|must be|has to be|can only be|ist|lautet|est|es|é)\b"
+    r"|'s\b|è|是|为|為|选|は|은|[:=→⇒]|[-–—=]+>|(?<=\s)[-–—](?=\s)|(?=\s*\())\s*[:=]?\s*",
     re.I,
 )
 FILL = re.compile(
@@ -47,33 +47,25 @@ TAIL_DENIES = re.compile(
     re.I,
 )
 TAIL_ASSERTS = re.compile(
-    r"(?:\W{0,3}(?:(?:is|was|are|must be|has to be|would be|'s)\s+|[:–—-]\s*)"
-    r"(?:(?:the|our|my|clearly|definitely|indeed|therefore|thus|obviously|certainly|hence|most"
-    r"|final|only|one|single|both|all|actually|in fact|really)\s+){0,4}"
-    r"(?:(?:correct|right|best|true|accurate|appropriate|valid)"
-    r"(?:\s+(?:answer|option|choice|one|solution|statement|match|fit|response|letter|here)\b)?"
-    r"|answer|solution|winner|choice|it\b)"
-    r"|\W{0,3}(?:(?:fits|matches|works|satisfies)\b(?:\s+(?:best|the \w+|all \w+|here)\b)?"
-    r"|makes? (?:the )?(?:most )?sense|gets my vote|(?:it is|holds|remains|stands|suffices)\b)"
-    r"|\s+is(?=\W*$))(?=\s*$|\s*[.,;:!?)\]–—]|\s+-|\s+(?:answer|because|since|as|for|given|due"
-    r"|and|but|while"
-    r"|whereas|here|to|of|✓|✔|✅)\b)"
-    r"|\s*[✓✔✅☑]|\s*[:–—→(-]\s*yes\b",
+    r"(?:\W{0,3}(?:(?:is|was|are|must be|has to be|would be|'s)\s+|[:–—-]\s*)(?:(?:the|our|my"
+    r"|clearly|definitely|indeed|therefore|thus|obviously|certainly|hence|most|final|only|one"
+    r"|single|both|all|actually|in fact|really)\s+){0,4}(?:(?:correct|right|best|true|accurate"
+    r"|appropriate|valid)(?:\s+(?:answer|option|choice|one|solution|statement|match|fit|response"
+    r"|letter|here)\b)?|answer|solution|winner|choice|it\b)|\W{0,3}(?:(?:fits|matches|works"
+    r"|satisfies)\b(?:\s+(?:best|the \w+|all \w+|here)\b)?|makes? (?:the )?(?:most )?sense"
+    r"|gets my vote|(?:it is|holds|remains|stands|suffices)\b)|\s+is(?=\W*$))(?=\s*$"
+    r"|\s*[.,;:!?)\]–—]|\s+-|\s+(?:answer|because|since|as|for|given|due|and|but|while|whereas"
+    r"|here|to|of|✓|✔|✅)\b)|\s*[✓✔✅☑]|\s*[:–—→(-]\s*yes\b",
     re.I,
 )
 LEADS = re.compile(
     r"^\W*(?:(?:so|therefore|thus|hence|clearly|only|just|option|options|choice|choices|answer"
-    r"|statement"
-    r"|and|but|then|that|here|indeed|obviously|both|the|only|of (?:these|those|them)|in (?:this"
-    r"|that)"
-    r" case|in the end|now|finally|overall|i|we|it|is|my|would|will|say|think|believe|conclude"
-    r"|know|see"
-    r"|find|shows?|means?|follows|confirms?|indicates?|implies|suggests|evident|clear|certain"
-    r"|sure|am"
-    r"|can|could only|no doubt|there is|be|to|this|which|all|yes)\b\W*)*$"
-    r"|\b(?:shows?|see|find|conclude|means?|follows|know|clear|evident|confirms?|indicates?"
-    r"|implies)"
-    r"(?: that)?\W*$",
+    r"|statement|and|but|then|that|here|indeed|obviously|both|the|only|of (?:these|those|them)"
+    r"|in (?:this|that) case|in the end|now|finally|overall|i|we|it|is|my|would|will|say|think"
+    r"|believe|conclude|know|see|find|shows?|means?|follows|confirms?|indicates?|implies"
+    r"|suggests|evident|clear|certain|sure|am|can|could only|no doubt|there is|be|to|this|which"
+    r"|all|yes)\b\W*)*$|\b(?:shows?|see|find|conclude|means?|follows|know|clear|evident"
+    r"|confirms?|indicates?|implies)(?: that)?\W*$",
     re.I,
 )
 """What may stand before an option in a clause that says that it is right."""
@@ -95,7 +87,8 @@ CONCLUDES = re.compile(
     r"|can only) be|(?:i'd|i would|i'll|i will|i) (?:say|guess|answer|mark|submit)|i(?:'m"
     r"| am) \w+ (?:with|on)|i (?:think|believe)|means|indicates|namely|points to|corresponds to"
     r"|made it|i mean|i meant|i (?:will |would )?answer|we get|gives(?: us)?|correction|rather"
-    r"|(?:correct|right|best|proper)\s[\w\s]{1,40}\s(?:is|was)|chang\w+ (?:\w+ ){0,5}to"
+    r"|(?:correct|right|best|proper)\s[\w\s]{1,40}\s(?:is|was)|(?:correct|right|best"
+    r"|proper)\s\w+\s*(?=:)|(?:fits|matches|suits|applies)(?: \w+)? is|chang\w+ (?:\w+ ){0,5}to"
     r"|switch\w* (?:\w+ ){0,5}to|revis\w+ (?:\w+ ){0,5}to|lock(?:ing)? in|final|conclusion|elijo"
     r"|wähle|choisis|correct)\b|[→⇒✓✔✅☑选]|[-=]>)[\s:,]*(?:(?:us|with|only|it'?s|it is|it must be"
     r"|that|the|just|clearly|definitely|definitively|indeed|therefore|actually|probably|likely"
@@ -157,8 +150,8 @@ JOIN_BEFORE = re.compile(
 CONTRAST = re.compile(r"\b(?:but|however|yet|instead)\b|;", re.I)
 RATHER = re.compile(r"\bbut\s+(?:rather\s+|instead\s+)?", re.I)
 STATES = re.compile(
-    r"(?:\b(?:is|are|was|were|be|called|named|equals|gives|becomes|'s)\b|[=:→])\s*(?:\w+ly\s+"
-    r"|an?\s+|the\s+)?(?:(?:option|choice|letter)\s+)?[\"'(]?$",
+    r"(?:\b(?:is|are|was|were|be|will|must|does|do|did|called|named|equals|gives|becomes|'s)\b"
+    r"|[=:→])\s*(?:\w+ly\s+|an?\s+|the\s+)?(?:(?:option|choice|letter)\s+)?[\"'(]?$",
     re.I,
 )
 COMMON = frozenset(("yes", "no", "true", "false", "none", "all", "both", "neither", "one", "zero"))
@@ -220,5 +213,7 @@ LISTING = frozenset(
 )
 BESIDE = re.compile(r"\balternatively\b|(?<=[.!?] )or\b(?! not\b)|(?<=[.!?] )another\b", re.I)
 """What holds a second answer open beside the first."""
-COUNTED = re.compile(r"(?<!\d)(?:[2-9]|\d\d)[.)]\s*$")
+COUNTED = re.compile(r"(?<![=<>≤≥+*/×·-] )(?<!is )(?<!\d)(?:[2-9]|\d\d)[.)]\s*$")
 """A number of a list, before what stands there."""
+APART = re.compile(r";(?!\s*(?:or|maybe|perhaps)\b)|\s[–—]\s|\b(?:because|since)\b", re.I)
+"""Where an answer ends and its reasons begin."""
