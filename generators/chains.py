@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
-from itertools import chain
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
 from generators.config import ChainsConfig, Sampling
 from generators.store import Store
@@ -14,9 +13,11 @@ from verifiers.pool import Backlog, VerdictPool
 from verifiers.records import Completion, Group, Problem, Verdict, content_id
 from verifiers.sampler import Request, Sampler
 
+LOOK_AHEAD = 512
+
 
 async def chains(
-    problems: Sequence[Problem],
+    problems: Iterable[Problem],
     sampler: Sampler,
     pool: VerdictPool,
     store: Store,
@@ -27,23 +28,39 @@ async def chains(
     """Judged groups in the order in which they finish; samples stand by their index, answers that
     are written beside the question behind them. Both are judged together, where a verifier does so.
 
-    Verdicts are kept in the store by completion and judge, so nothing is judged twice either.
+    `problems` are read as far as the sampler has room, so there may be any number of them. Verdicts
+    are kept in the store by completion and judge, so nothing is judged twice either.
     """
     open_groups: dict[str, _Open] = {}
+    beside: list[Request] = []
     ready: deque[Group] = deque()
     judging = Backlog()
     book = _Book(store, pool)
 
     def requests() -> Iterator[Request]:
+        chosen = sampling.chosen()
         for problem in problems:
+            written = answers(problem, config.system)
+            beside.extend(written)
+            open_groups[problem.id] = _Open(problem, config.samples + len(written))
+            messages = problem.messages(config.system)
             for index in range(config.samples):
                 yield Request(
                     problem_id=problem.id,
-                    messages=problem.messages(config.system),
-                    sampling=sampling.chosen(),
+                    messages=messages,
+                    sampling=chosen,
                     seed=seed,
                     index=index,
                 )
+
+    async def completions() -> AsyncIterator[Completion]:
+        async for completion in sampler.sample(requests()):
+            yield completion
+            if len(beside) >= LOOK_AHEAD:
+                async for answer in own.sample(_taken(beside)):
+                    yield answer
+        async for answer in own.sample(_taken(beside)):
+            yield answer
 
     async def judge(completion: Completion) -> None:
         group = open_groups[completion.problem_id]
@@ -54,20 +71,21 @@ async def chains(
         if len(group.samples) == group.wanted:
             ready.append(await open_groups.pop(completion.problem_id).close(book))
 
-    for problem in problems:
-        wanted = config.samples + len(answers(problem, config.system))
-        open_groups[problem.id] = _Open(problem, wanted)
-    written = chain.from_iterable(answers(problem, config.system) for problem in problems)
-    for source, asked in ((Stored(WrittenSampler(), store), written), (sampler, requests())):
-        async for completion in source.sample(asked):
-            await judging.add(judge(completion))
-            while ready:
-                yield ready.popleft()
+    own = Stored(WrittenSampler(), store)
+    async for completion in completions():
+        await judging.add(judge(completion))
+        while ready:
+            yield ready.popleft()
     await judging.drain()
     ready.extend([await left.close(book) for left in open_groups.values()])
     book.flush()
     for group in ready:
         yield group
+
+
+def _taken(requests: list[Request]) -> list[Request]:
+    taken, requests[:] = list(requests), []
+    return taken
 
 
 class _Open:
@@ -130,6 +148,3 @@ class _Book:
             self.store.put_verdicts(judge, verdicts)
         self.fresh.clear()
         self.count = 0
-
-
-LOOK_AHEAD = 512

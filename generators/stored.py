@@ -27,6 +27,11 @@ class Stored:
         self.batch = sampler.batch
         self.asked = 0
 
+    @property
+    def trouble(self) -> dict[str, int]:
+        """What went wrong, by reason, where the sampler counts it."""
+        return dict(getattr(self.sampler, "trouble", {}))
+
     async def sample(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         """Stored completions as they are, missing ones from the sampler, stored first."""
         waiting = iter(requests)

@@ -17,7 +17,7 @@ from pipelines import recipe as recipes
 from pipelines.errors import UsageError
 from pipelines.progress import Progress
 from pipelines.report.load import Run
-from pipelines.run_folder import parquet_errors, problem_of, sample_of
+from pipelines.run_folder import parquet_errors, problem_of, sample_of, store_of
 from pipelines.verify import Explain
 from verifiers.base import VerifierError
 from verifiers.pool import VerdictPool
@@ -101,7 +101,7 @@ async def _judge(
     changes = Changes()
     progress = Progress()
     progress.start("verify")
-    path = run.folder / "store.sqlite"
+    path = store_of(run.folder, run.manifest)
     with ExitStack() as stack:
         store = stack.enter_context(Store(path, readonly=True)) if path.is_file() else None
 

@@ -82,7 +82,11 @@ def users_mistakes() -> Any:
 
 
 def run(
-    recipe: Recipe, path: Path, parts: Sequence[str] = PARTS, progress: Progress | None = None
+    recipe: Recipe,
+    path: Path,
+    parts: Sequence[str] = PARTS,
+    progress: Progress | None = None,
+    store: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Do what is not done yet of `parts` in the run folder `path`; the rows of evaluation.json.
 
@@ -94,7 +98,7 @@ def run(
         check(recipe, parts)
         plan = nodes(recipe)
         prints = fingerprints(recipe, plan)
-        folder = RunFolder(path, recipe)
+        folder = RunFolder(path, recipe, store)
         servers = Servers(path)
         done = False
         try:

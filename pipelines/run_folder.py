@@ -17,24 +17,26 @@ import yaml
 from generators.store import Store
 from pipelines.errors import PipelineError, UsageError
 from pipelines.recipe import Recipe, dump
+from pipelines.tables import Table, rows
 from verifiers.files import place
 from verifiers.records import Completion, Group, Problem, Verdict, canonical_json
 
 PROBLEM_JSON = ("prompt", "answer", "parents", "meta")
-CHAIN_JSON = ("usage", "token_ids", "logprobs", "teacher", "sampling")
+CHAIN_JSON = ("usage", "token_ids", "logprobs", "top_logprobs", "teacher", "sampling")
 NUMBERS = ("difficulty",)
 VERDICT = ("status", "score", "reason", "extracted")
 
 
 class RunFolder:
-    """A run folder that this process holds the lock of.
+    """A run folder that this process holds the lock of; `store` is a store that other runs share.
 
     Raises UsageError where another process holds it, or another recipe's run is in it.
     """
 
-    def __init__(self, path: Path, recipe: Recipe):
+    def __init__(self, path: Path, recipe: Recipe, store: Path | None = None):
         self.path = path
         self.recipe = recipe
+        self._shared = store
         known = _name_in(path)
         self.manifest = read_manifest(path) or {"name": recipe.name, "stages": {}}
         self.fresh = known is None
@@ -56,6 +58,8 @@ class RunFolder:
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
+        if store is not None:
+            self.manifest["store"] = str(store.resolve())
         if known is None:
             self.write_recipe()
 
@@ -81,9 +85,14 @@ class RunFolder:
         place(beside, target)
         return target
 
+    @property
+    def store_path(self) -> Path:
+        """The store's file: the run's own, or the one that it shares with other runs."""
+        return self._shared or store_of(self.path, self.manifest)
+
     def store(self) -> Store:
         """The store of what was paid for."""
-        return Store(self.path / "store.sqlite")
+        return Store(self.store_path)
 
     def done(self, node: str, fingerprint: str, outputs: Sequence[str]) -> bool:
         """True where `node` is finished with this fingerprint and its output is there."""
@@ -138,9 +147,19 @@ class RunFolder:
         """Remove data/<config>."""
         shutil.rmtree(self.path / "data" / config, ignore_errors=True)
 
+    def table(self, config: str, columns: tuple[str, ...]) -> Table:
+        """data/<config>/part-0.parquet, to be written row by row."""
+        return Table(self.path / "data" / config / "part-0.parquet", columns)
+
     def problems(self, config: str) -> list[Problem]:
         """The problems of data/problems or data/heldout."""
-        return [problem_of(row) for row in self.read_table(config)]
+        return list(self.each_problem(config))
+
+    def each_problem(self, config: str) -> Iterator[Problem]:
+        """The problems of data/problems or data/heldout, one at a time."""
+        path = self.path / "data" / config / "part-0.parquet"
+        with parquet_errors(path):
+            yield from map(problem_of, rows(path))
 
     def groups(self) -> Iterable[Group]:
         """The judged groups of data/chains, in the order of data/problems."""
@@ -239,6 +258,11 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise UsageError(f"{file} is damaged; remove it to have every stage checked") from error
     return manifest
+
+
+def store_of(path: Path, manifest: dict[str, Any]) -> Path:
+    """The store of the run in `path`."""
+    return Path(manifest.get("store") or path / "store.sqlite")
 
 
 def _name_in(path: Path) -> str | None:

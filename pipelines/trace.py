@@ -18,7 +18,13 @@ from pipelines import recipe as recipes
 from pipelines.errors import UsageError
 from pipelines.recipe import Recipe, stage_id
 from pipelines.report.load import Run
-from pipelines.run_folder import parquet_errors, problem_of, sample_of
+from pipelines.run_folder import (
+    parquet_errors,
+    problem_of,
+    read_manifest,
+    sample_of,
+    store_of,
+)
 from verifiers.records import Completion, Group, Problem, Verdict
 
 History = dict[str, Any]
@@ -41,7 +47,7 @@ def trace(folder: Path, name: str) -> History:
     if not any((folder / file).is_file() for file in ("recipe.yaml", "manifest.json")):
         raise UsageError(f"{folder} is not a run folder")
     with ExitStack() as stack:
-        path = folder / "store.sqlite"
+        path = store_of(folder, read_manifest(folder) or {})
         store = stack.enter_context(Store(path, readonly=True)) if path.is_file() else None
         return _Tracer(folder, store).history(name)
 

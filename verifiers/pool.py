@@ -225,14 +225,15 @@ class VerdictPool:
         """Have one worker judge `tasks`; the worker, or None where it is gone."""
         assert process.stdin is not None
         process.stdin.write(b"".join(task.line for task in tasks))
-        waiting = deque(tasks)
+        waiting, spent = deque(tasks), cpu_seconds(process.pid)
         while waiting:
             task = waiting.popleft()
-            line = await self._answer(process, self._trait(task.verifier, "limit"))
+            line = await self._answer(process, spent, self._trait(task.verifier, "limit"))
             if line:
                 verdicts = read(line)
-                spent = sum(verdict.seconds for verdict in verdicts)
-                self._pace += 0.1 * (max(spent, 1e-5) - self._pace)
+                seconds = sum(verdict.seconds for verdict in verdicts)
+                spent += seconds
+                self._pace += 0.1 * (max(seconds, 1e-5) - self._pace)
                 task.settle(verdicts)
                 continue
             timeout = line is None
@@ -250,31 +251,27 @@ class VerdictPool:
         return process
 
     async def _answer(
-        self, process: asyncio.subprocess.Process, wall: float | None
+        self, process: asyncio.subprocess.Process, spent: float, wall: float | None
     ) -> bytes | None:
         """The worker's next line; empty where it died, None where it ran out of time.
 
-        That is CPU time, or `wall` seconds where the work is done elsewhere, in a box.
+        That is CPU time beyond `spent`, or `wall` seconds where the work is done elsewhere, in a box.
         """
         assert process.stdout is not None
-        reading = asyncio.ensure_future(process.stdout.readline())
-        start, spent = time.monotonic(), cpu_seconds(process.pid)
+        start = time.monotonic()
         wait = self.limit if wall is None else wall
         while True:
-            done, _ = await asyncio.wait([reading], timeout=wait)
-            if done:
-                try:
-                    return reading.result()
-                except (ValueError, ConnectionError):
-                    return b""
-            used = 0.0 if wall is not None else cpu_seconds(process.pid) - spent
-            late = time.monotonic() - start >= (4 * self.limit if wall is None else wall)
-            if late or used >= self.limit * 0.95:
-                reading.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await reading
-                return None
-            wait = max(0.05, self.limit - used)
+            try:
+                async with asyncio.timeout(wait):
+                    return await process.stdout.readline()
+            except TimeoutError:
+                used = 0.0 if wall is not None else cpu_seconds(process.pid) - spent
+                late = time.monotonic() - start >= (4 * self.limit if wall is None else wall)
+                if late or used >= self.limit * 0.95:
+                    return None
+                wait = max(0.05, self.limit - used)
+            except (ValueError, ConnectionError):
+                return b""
 
 
 class Backlog:
@@ -284,14 +281,16 @@ class Backlog:
         self.most = most
         self._running: set[asyncio.Task[None]] = set()
         self._failed: list[BaseException] = []
+        self._ended = asyncio.Event()
 
     async def add(self, work: Coroutine[Any, Any, None]) -> None:
         """Start `work`, and wait while there is too much of it."""
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._end)
-        if len(self._running) >= self.most:
-            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+        while len(self._running) >= self.most:
+            self._ended.clear()
+            await self._ended.wait()
         self._check()
 
     async def drain(self) -> None:
@@ -303,6 +302,7 @@ class Backlog:
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._ended.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failed.append(error)
 

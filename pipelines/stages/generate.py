@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from generators.chains import chains
 from generators.questions import BadRow, hold_out, questions
@@ -15,8 +16,9 @@ from pipelines.errors import PipelineError
 from pipelines.problem_sets import AnySet
 from pipelines.run_folder import chain_row, problem_row
 from pipelines.stages import Counts, Job
+from pipelines.tables import CHAIN, PROBLEM, Table
 from verifiers.base import load
-from verifiers.records import WRITTEN, Problem, pass_rate
+from verifiers.records import WRITTEN, Group, Problem, pass_rate
 
 QUESTIONS_VERSION = 2
 CHAINS_VERSION = 1
@@ -25,28 +27,41 @@ CHAINS_VERSION = 1
 def ask(job: Job) -> Counts:
     """Write data/problems and data/heldout; the teacher writes its questions after the split."""
     recipe = job.recipe
-    found: list[Problem] = []
     bad: list[BadRow] = []
+    asked: Iterable[Problem] = _found(job, bad)
+    held, written = list[Problem](), list[Problem]()
+    evolves = any(source.source == "evolve" for source in recipe.questions)
+    if recipe.evaluate is not None and recipe.evaluate.holds_out:
+        split = recipe.evaluate.heldout
+        asked, held = hold_out(list(asked), split.n, split.by, recipe.seed)
+    if evolves:
+        asked = list(asked)
+        written = asyncio.run(_write(job, asked, held, bad))
+    counts: Counts = {}
+    for config, rows in (("problems", chain(asked, written)), ("heldout", held)):
+        with job.folder.table(config, PROBLEM) as table:
+            for problem in rows:
+                table.add(problem_row(problem))
+        counts[config] = table.rows
+    for row in bad:
+        job.folder.log("bad_row", source=row.source, row=row.row, reason=row.reason)
+    if evolves:
+        counts["written"] = len(written)
+    rejected = Counter(row.reason if row.source == "evolve" else "bad_row" for row in bad)
+    return counts | dict(sorted(rejected.items()))
+
+
+def _found(job: Job, bad: list[BadRow]) -> Iterator[Problem]:
+    """The problems of all sources that exist; rows that are none go to `bad`."""
+    recipe = job.recipe
+    count = 0
     for item in questions(recipe.questions, recipe.seed, recipe.verifiers):
         if isinstance(item, BadRow):
             bad.append(item)
         else:
-            found.append(item)
-            job.progress.update(f"{len(found)} problems")
-    asked, held = found, list[Problem]()
-    if recipe.evaluate is not None and recipe.evaluate.holds_out:
-        split = recipe.evaluate.heldout
-        asked, held = hold_out(found, split.n, split.by, recipe.seed)
-    written = asyncio.run(_write(job, asked, held, bad))
-    for row in bad:
-        job.folder.log("bad_row", source=row.source, row=row.row, reason=row.reason)
-    job.folder.write_table("problems", [problem_row(p) for p in [*asked, *written]])
-    job.folder.write_table("heldout", [problem_row(p) for p in held])
-    counts: Counts = {"problems": len(asked) + len(written), "heldout": len(held)}
-    if any(source.source == "evolve" for source in recipe.questions):
-        counts["written"] = len(written)
-    rejected = Counter(row.reason if row.source == "evolve" else "bad_row" for row in bad)
-    return counts | dict(sorted(rejected.items()))
+            count += 1
+            job.progress.update(f"{count} problems")
+            yield item
 
 
 def collect(job: Job, problems: AnySet) -> Counts:
@@ -71,8 +86,6 @@ async def _write(
     """The teacher's own questions, none of which is asked already or held out."""
     recipe = job.recipe
     sources = [source for source in recipe.questions if source.source == "evolve"]
-    if not sources:
-        return []
     assert recipe.teacher is not None
     known = {str(problem.prompt) for problem in [*asked, *held]}
     written: list[Problem] = []
@@ -102,60 +115,81 @@ def draw(job: Job) -> Counts:
     return asyncio.run(_draw(job))
 
 
+class _Drawn:
+    """What is counted while chains are drawn."""
+
+    def __init__(self, job: Job):
+        self.job, self.recipe = job, job.recipe
+        self.tally: Counter[str] = Counter()
+        self.order: dict[str, int] = {}
+        self.rates: dict[str, float | None] = {}
+        self.evolves = any(source.source == "evolve" for source in job.recipe.questions)
+        self.wanted = 0
+
+    def problems(self) -> Iterator[Problem]:
+        """The problems to ask, with a note of their place while they are open."""
+        for number, problem in enumerate(self.job.folder.each_problem("problems")):
+            self.order[problem.id] = number
+            self.wanted += self.recipe.chains.samples + len(problem.meta.get(WRITTEN, []))
+            yield problem
+
+    def add(self, group: Group, table: Table) -> None:
+        """Write a judged group."""
+        place = self.order.pop(group.problem.id)
+        for completion, verdict in group.samples:
+            table.add(chain_row(completion, verdict), place)
+            self.tally[verdict.status] += 1
+            self.tally["tokens"] += completion.usage.completion_tokens
+            if verdict.reason:
+                self.tally[f"reason:{verdict.reason}"] += 1
+        if self.evolves:
+            statuses = [verdict.status for _, verdict in group.samples]
+            self.rates[group.problem.id] = pass_rate(statuses)
+        decided = self.tally["correct"] / max(1, table.rows)
+        self.job.progress.update(f"{table.rows:,} chains, {decided:.0%} correct")
+
+    def counts(self) -> Counts:
+        """For the manifest."""
+        tally = self.tally
+        counts: Counts = {"tokens": tally["tokens"]}
+        counts |= {status: tally[status] for status in ("correct", "wrong", "undecided")}
+        counts["reasons"] = {
+            name.removeprefix("reason:"): n for name, n in sorted(tally.items()) if ":" in name
+        }
+        harder = self._harder() if self.evolves else None
+        return counts if harder is None else counts | {"harder_than_parent": harder}
+
+    def _harder(self) -> float | None:
+        """Share of the written questions whose pass rate is below their parent's, or None."""
+        pairs = [
+            (self.rates.get(problem.id), self.rates.get(problem.parents[0]))
+            for problem in self.job.folder.each_problem("problems")
+            if problem.meta.get("operator") == "evolve"
+        ]
+        known = [(own, parent) for own, parent in pairs if own is not None and parent is not None]
+        return round(sum(own < parent for own, parent in known) / len(known), 4) if known else None
+
+
 async def _draw(job: Job) -> Counts:
     recipe = job.recipe
     assert recipe.teacher is not None
-    problems = job.folder.problems("problems")
-    order = {problem.id: n for n, problem in enumerate(problems)}
-    rows = []
-    tally: Counter[str] = Counter()
-    wanted = sum(recipe.chains.samples + len(p.meta.get(WRITTEN, [])) for p in problems)
-    with job.folder.store() as store:
+    drawn = _Drawn(job)
+    with job.folder.store() as store, job.folder.table("chains", CHAIN) as table:
         sampler = samplers.asking(recipe.teacher, job.servers, store)
         sampling = recipe.chains.sampling or recipe.teacher.sampling
         async with job.pool(store) as pool:
             async for group in chains(
-                problems, sampler, pool, store, recipe.chains, sampling, recipe.seed
+                drawn.problems(), sampler, pool, store, recipe.chains, sampling, recipe.seed
             ):
-                for completion, verdict in group.samples:
-                    rows.append(chain_row(completion, verdict))
-                    tally[verdict.status] += 1
-                    tally["tokens"] += completion.usage.completion_tokens
-                    if verdict.reason:
-                        tally[f"reason:{verdict.reason}"] += 1
-                decided = tally["correct"] / max(1, len(rows))
-                job.progress.update(f"{len(rows)} of {wanted} chains, {decided:.0%} correct")
+                drawn.add(group, table)
+        if not table.rows:
+            raise PipelineError("the teacher gave no completion at all")
         damaged = len(store.damaged)
-    if not rows:
-        raise PipelineError("the teacher gave no completion at all")
-    harder = _harder(problems, rows)
-    rows.sort(key=lambda row: order[row["problem_id"]])
-    job.folder.write_table("chains", rows)
-    counts: Counts = {"completions": len(rows), "asked": sampler.asked}
-    counts["tokens"] = tally["tokens"]
-    counts |= {status: tally[status] for status in ("correct", "wrong", "undecided")}
-    counts["reasons"] = {
-        name.removeprefix("reason:"): n for name, n in sorted(tally.items()) if ":" in name
-    }
-    if harder is not None:
-        counts["harder_than_parent"] = harder
-    if missing := wanted - len(rows):
+        if trouble := getattr(sampler, "trouble", None):
+            job.folder.log("teacher", trouble=dict(trouble))
+    counts: Counts = {"completions": table.rows, "asked": sampler.asked, **drawn.counts()}
+    if missing := drawn.wanted - table.rows:
         counts["missing"] = missing
     if damaged:
         counts["damaged"] = damaged
     return counts
-
-
-def _harder(problems: list[Problem], rows: list[dict[str, Any]]) -> float | None:
-    """Share of the written questions whose pass rate is below their parent's; None without any."""
-    statuses: dict[str, list[str]] = {}
-    for row in rows:
-        statuses.setdefault(row["problem_id"], []).append(row["status"])
-    rates = {name: pass_rate(seen) for name, seen in statuses.items()}
-    pairs = [
-        (rates.get(problem.id), rates.get(problem.parents[0]))
-        for problem in problems
-        if problem.meta.get("operator") == "evolve"
-    ]
-    known = [(own, parent) for own, parent in pairs if own is not None and parent is not None]
-    return round(sum(own < parent for own, parent in known) / len(known), 4) if known else None

@@ -1,0 +1,96 @@
+"""Tables of problems and chains that are written and read piece by piece, whatever their size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from verifiers.files import place
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PIECE_ROWS = 4096
+PIECE_CHARACTERS = 8 << 20
+NUMBERS = {"difficulty": "double", "score": "double", "index": "int64"}
+FLAGS = ("answer_is_json", "prompt_is_chat")
+PROBLEM = (
+    "id", "prompt", "answer", "verifier", "gold", "source", "difficulty", "parents", "meta",
+    "answer_is_json", "prompt_is_chat",
+)  # fmt: skip
+CHAIN = (
+    "id", "problem_id", "index", "reasoning", "text", "finish_reason", "usage", "token_ids",
+    "logprobs", "top_logprobs", "teacher", "sampling", "request_key", "status", "score", "reason",
+    "extracted", "verifier",
+)  # fmt: skip
+
+
+class Table:
+    """A Parquet file that is there when all of it is written, or not at all.
+
+    `columns` are its columns; rows are dicts with them. Rows are put in their order within pieces
+    of 4096 rows, or fewer where they are long.
+    """
+
+    def __init__(self, target: Path, columns: tuple[str, ...]):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.rows = 0
+        self._target = target
+        self._beside = target.with_name(f".{target.stem}.tmp")
+        self._schema = pa.schema([(name, _type(name)) for name in columns])
+        self._writer = pq.ParquetWriter(self._beside, self._schema)
+        self._piece: list[tuple[int, int, dict[str, Any]]] = []
+        self._size = 0
+
+    def add(self, row: dict[str, Any], order: int = 0) -> None:
+        """Write a row; `order` is its place among those around it."""
+        self._piece.append((order, self.rows, row))
+        self.rows += 1
+        self._size += sum(len(value) for value in row.values() if isinstance(value, str))
+        if len(self._piece) >= PIECE_ROWS or self._size >= PIECE_CHARACTERS:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        self._piece.sort(key=lambda item: item[:2])
+        rows = [row for _, _, row in self._piece]
+        self._writer.write_table(pa.Table.from_pylist(rows, schema=self._schema))
+        self._piece.clear()
+        self._size = 0
+
+    def __enter__(self) -> Table:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if kind is None and self._piece:
+            self._flush()
+        self._writer.close()
+        if kind is None:
+            place(self._beside, self._target)
+        else:
+            self._beside.unlink(missing_ok=True)
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file, read piece by piece."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(512):
+            yield from batch.to_pylist()
+
+
+def _type(name: str) -> pa.DataType:
+    import pyarrow as pa
+
+    if name in FLAGS:
+        return pa.bool_()
+    return pa.type_for_alias(NUMBERS.get(name, "string"))
