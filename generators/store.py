@@ -130,7 +130,7 @@ class Store:
         """Store verdicts of one judge, by completion id."""
         rows = []
         for completion, verdict in verdicts:
-            body = json.dumps(verdict.model_dump())
+            body = verdict.model_dump_json()
             rows.append((completion, judge, body, _checksum(body)))
         with self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", rows)

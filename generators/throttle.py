@@ -15,7 +15,7 @@ MOST = 4096
 SMALLEST_WINDOW = 32
 NOTICED = 0.02
 SEEN, ENOUGH, EVERY = 512, 20, 16
-SHORTEST_DEADLINE = 0.25
+SHORTEST_DEADLINE = 0.5
 
 
 class Throttle:
@@ -128,4 +128,4 @@ class Pace:
         self.typical = ordered[len(ordered) // 2]
         if self._count >= ENOUGH:
             late = ordered[int(0.95 * len(ordered))]
-            self.deadline = max(SHORTEST_DEADLINE, 3 * late, 1.5 * ordered[-1])
+            self.deadline = max(SHORTEST_DEADLINE, 3 * late, 2 * ordered[-1])

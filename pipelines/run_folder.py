@@ -212,8 +212,18 @@ def chain_row(completion: Completion, verdict: Verdict) -> dict[str, Any]:
     """A row of data/chains: the completion's fields and the verdict's."""
     row = completion.model_dump()
     for key in CHAIN_JSON:
-        row[key] = None if row[key] is None else canonical_json(row[key])
+        row[key] = None if row[key] is None else _json(row[key])
     return row | {key: getattr(verdict, key) for key in VERDICT} | {"verifier": verdict.verifier}
+
+
+def _json(value: Any) -> str:
+    """JSON with sorted keys, quickly."""
+    import orjson
+
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:
+        return canonical_json(value)
 
 
 def sample_of(row: dict[str, Any]) -> tuple[Completion, Verdict]:

@@ -20,13 +20,14 @@ Gold = Literal["given", "computed", "consensus", "tests"]
 Message = dict[str, str]
 WRITTEN = "written"
 """Teacher identity of an answer that stood in the question's own row."""
+ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys, no blanks and no escapes beyond what JSON needs; NaN is refused."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return ENCODER.encode(value)
 
 
 def content_id(value: Any) -> str:

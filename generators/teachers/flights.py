@@ -45,12 +45,12 @@ class Flight:
 class Attempt:
     """One try of a flight at one endpoint."""
 
-    __slots__ = ("endpoint", "flight", "holds", "started", "task")
+    __slots__ = ("endpoint", "flight", "holds", "late", "started", "task")
 
     def __init__(self, flight: Flight, endpoint: Endpoint):
         self.flight, self.endpoint = flight, endpoint
         self.started = time.monotonic()
-        self.holds = True
+        self.holds, self.late = True, False
         self.task: asyncio.Task[None] | None = None
 
 
@@ -93,6 +93,7 @@ class Flights:
         ask: one try; returns what came back, raises TeacherError to stop everything.
         settle: called with a flight and its answers, or the Trouble that it ended in.
         backlog: how many results wait for whoever consumes them.
+        timeout: seconds after which one try is given up.
     """
 
     def __init__(
@@ -106,10 +107,12 @@ class Flights:
         spent: deque[Spent],
         trouble: Counter[str],
         identity: str,
+        timeout: float,
     ):
         self.source, self.endpoints, self.patience = source, endpoints, patience
         self.ask, self.settle, self.backlog = ask, settle, backlog
         self.spent, self.trouble, self.identity = spent, trouble, identity
+        self.timeout = timeout
         self.failure: BaseException | None = None
         self.drained = False
         self.wake = asyncio.Event()
@@ -182,7 +185,9 @@ class Flights:
         try:
             reading, content = await self.ask(attempt)
         except asyncio.CancelledError:
-            raise
+            if not attempt.late:
+                raise
+            reading = Reading(Trouble("timeout"), Usage())
         except BaseException as error:
             self._fail(error)
         finally:
@@ -276,22 +281,29 @@ class Flights:
         wait = SWEEP
         if self._again:
             wait = min(wait, max(0.001, self._again[0][0] - now))
-        self._timer = asyncio.get_running_loop().call_later(wait, self._rang)
+        self._timer = asyncio.get_running_loop().call_later(wait, self._rang, now + wait)
 
-    def _rang(self) -> None:
+    def _rang(self, due: float) -> None:
+        """Where we were held up ourselves, answers may lie unread: nothing hangs then."""
         self._timer = None
-        self._hedge(time.monotonic())
+        now = time.monotonic()
+        if now - due < SWEEP / 2:
+            self._hedge(now)
         self.pump()
         self.wake.set()
 
     def _hedge(self, now: float) -> None:
         """Ask again what hangs, as far as the credit goes; its place is free for others."""
-        for attempt in list(itertools.takewhile(lambda a: now - a.started > 0.2, self._running)):
+        for attempt in list(itertools.takewhile(lambda a: now - a.started > SWEEP, self._running)):
+            if now - attempt.started > self.timeout and attempt.task is not None:
+                attempt.late = True
+                attempt.task.cancel()
+                continue
             deadline = attempt.endpoint.pace.deadline
             if not attempt.holds or deadline is None or now - attempt.started < deadline:
                 continue
             if self._credit < 1 or self.failure is not None:
-                break
+                continue
             self._credit -= 1
             self._release(attempt)
             self.trouble["hedged"] += 1

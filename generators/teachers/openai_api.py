@@ -106,7 +106,7 @@ class OpenAISampler:
         if not head:
             return
         ready: deque[Completion] = deque()
-        client = transport.session(self._key.read(), self.timeout, self.loopback)
+        client = transport.session(self._key.read(), self.loopback)
 
         async def ask(attempt: Attempt) -> tuple[Reading, bytes]:
             return await self._ask(client, attempt)
@@ -121,7 +121,7 @@ class OpenAISampler:
 
         flights = Flights(
             self._flights(chain(head, source)), self.endpoints, self.patience, ask, settle,
-            lambda: len(ready), self.spent, self.trouble, self.identity,
+            lambda: len(ready), self.spent, self.trouble, self.identity, self.timeout,
         )  # fmt: skip
         try:
             await asyncio.gather(*(self._check(client, e) for e in self.endpoints if not e.checked))

@@ -29,14 +29,14 @@ class Refused(Exception):
         self.status, self.content = status, content
 
 
-def session(key: str, timeout: float, loopback: bool) -> aiohttp.ClientSession:
+def session(key: str, loopback: bool) -> aiohttp.ClientSession:
     """A session that sends `key` and has no limit of connections of its own."""
     headers = {"Content-Type": "application/json"}
     if key:
         headers["Authorization"] = f"Bearer {key}"
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
-        timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=30),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
         headers=headers,
         trust_env=not loopback,
         read_bufsize=1 << 18,

@@ -213,7 +213,7 @@ def _take(batches: Iterable[pa.RecordBatch], numbers: Sequence[int]) -> list[dic
     found, start = list[dict[str, Any]](), 0
     for batch in batches:
         inside = [n - start for n in numbers if start <= n < start + batch.num_rows]
-        found += batch.take(pa.array(inside, pa.int64())).to_pylist()
+        found += [row for place in inside for row in batch.slice(place, 1).to_pylist()]
         start += batch.num_rows
     return found
 
