@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,23 +28,40 @@ RunDir = Annotated[Path | None, Parameter(help="The run folder; runs/NAME where 
 Set = Annotated[
     list[str], Parameter(help="Change the recipe: KEY=VALUE, as often as needed.", negative=())
 ]
+Shared = Annotated[
+    Path | None, Parameter(help="A store to share with other runs, instead of the run's own.")
+]
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON.", negative=())]
 
 
 @app.command
-def run(recipe: str, *, run_dir: RunDir = None, set: Set = [], json: Json = False) -> None:  # noqa: B006
+def run(
+    recipe: str,
+    *,
+    run_dir: RunDir = None,
+    store: Shared = None,
+    set: Set = [],  # noqa: B006
+    json: Json = False,
+) -> None:
     """Do everything that a recipe says; again = go on where it stopped.
 
     Args:
         recipe: A file, or the name of a recipe that ships, such as quickstart.
     """
-    _parts(recipe, run_dir, set, json, ("generate", "curate", "train", "evaluate"))
+    _parts(recipe, run_dir, set, json, ("generate", "curate", "train", "evaluate"), store)
 
 
 @app.command
-def generate(recipe: str, *, run_dir: RunDir = None, set: Set = [], json: Json = False) -> None:  # noqa: B006
+def generate(
+    recipe: str,
+    *,
+    run_dir: RunDir = None,
+    store: Shared = None,
+    set: Set = [],  # noqa: B006
+    json: Json = False,
+) -> None:
     """Questions, chains and verdicts only."""
-    _parts(recipe, run_dir, set, json, ("generate",))
+    _parts(recipe, run_dir, set, json, ("generate",), store)
 
 
 @app.command
@@ -58,13 +77,25 @@ def train(recipe: str, *, run_dir: RunDir = None, set: Set = [], json: Json = Fa
 
 
 @app.command
-def evaluate(recipe: str, *, run_dir: RunDir = None, set: Set = [], json: Json = False) -> None:  # noqa: B006
+def evaluate(
+    recipe: str,
+    *,
+    run_dir: RunDir = None,
+    store: Shared = None,
+    set: Set = [],  # noqa: B006
+    json: Json = False,
+) -> None:
     """Evaluation only."""
-    _parts(recipe, run_dir, set, json, ("evaluate",))
+    _parts(recipe, run_dir, set, json, ("evaluate",), store)
 
 
 def _parts(
-    name: str, run_dir: Path | None, overrides: list[str], as_json: bool, parts: tuple[str, ...]
+    name: str,
+    run_dir: Path | None,
+    overrides: list[str],
+    as_json: bool,
+    parts: tuple[str, ...],
+    store: Path | None = None,
 ) -> None:
     from pipelines import recipe as recipes
     from pipelines import run as running
@@ -72,7 +103,7 @@ def _parts(
 
     recipe = recipes.load(name, overrides)
     folder = run_dir or Path("runs") / recipe.name
-    rows = running.run(recipe, folder, parts)
+    rows = running.run(recipe, folder, parts, store=store)
     if as_json:
         print(json.dumps({"run": str(folder), "evaluation": rows}))
         return
@@ -259,6 +290,8 @@ def _json(value: Any) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """The entry point: exit status 0 done, 1 failed, 2 bad usage, 130 interrupted."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         app(argv, exit_on_error=False, print_error=False)
     except CycloptsError as error:
@@ -272,6 +305,11 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(1)
     except (OSError, sqlite3.DatabaseError) as error:
         _fail(str(error), 1)
+
+
+def _interrupt(*_: object) -> None:
+    """SIGTERM ends a run as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def _fail(message: str, status: int) -> None:

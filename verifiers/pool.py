@@ -25,6 +25,8 @@ from verifiers.tasks import Task, fault, read
 
 SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 LINE_LIMIT = 1 << 26
+HIDDEN: set[str] = set()
+"""Further variables of the environment that hold a secret: no worker sees them."""
 START = 60.0
 """Seconds of wall time in which a worker must be up; no verdict's time is spent on it."""
 
@@ -200,7 +202,7 @@ class VerdictPool:
                 await _kill(process)
 
     async def _start(self) -> asyncio.subprocess.Process:
-        env = {k: v for k, v in os.environ.items() if not any(s in k.upper() for s in SECRET)}
+        env = {k: v for k, v in os.environ.items() if not secret(k)}
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         env["PYTHONPATH"] = os.pathsep.join(p for p in (root, env.get("PYTHONPATH")) if p)
         process = await asyncio.create_subprocess_exec(
@@ -255,7 +257,7 @@ class VerdictPool:
     ) -> bytes | None:
         """The worker's next line; empty where it died, None where it ran out of time.
 
-        That is CPU time beyond `spent`, or `wall` seconds where the work is done elsewhere, in a box.
+        That is CPU time beyond `spent`, or `wall` seconds where the work is done in a box.
         """
         assert process.stdout is not None
         start = time.monotonic()
@@ -272,6 +274,11 @@ class VerdictPool:
                 wait = max(0.05, self.limit - used)
             except (ValueError, ConnectionError):
                 return b""
+
+
+def secret(name: str) -> bool:
+    """True where a variable of the environment holds a secret."""
+    return name in HIDDEN or any(word in name.upper() for word in SECRET)
 
 
 class Backlog:

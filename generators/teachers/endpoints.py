@@ -13,6 +13,7 @@ from yarl import URL
 
 from generators.teachers.errors import TeacherError
 from generators.throttle import Pace, Throttle
+from verifiers.pool import HIDDEN
 
 
 class Endpoint:
@@ -52,6 +53,7 @@ class Key:
 
     def __init__(self, variable: str, file: str | None, host: str, optional: bool):
         self.variable, self.file, self.host, self.optional = variable, file, host, optional
+        HIDDEN.add(variable)
         self.read()
 
     def __repr__(self) -> str:
