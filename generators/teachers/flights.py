@@ -227,6 +227,9 @@ class Flights:
             self.trouble["answered twice"] += 1
             self._note(flight, "answered twice", reading, seconds, content)
             return
+        for request, key in list(zip(flight.requests, flight.keys, strict=True))[len(found) :]:
+            self._open += 1
+            self._later(Flight([request], [key]), 0.0)
         self._end(flight)
         self.settle(flight, found, reading.usage, seconds)
 
