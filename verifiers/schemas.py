@@ -52,9 +52,7 @@ class Schema:
         if known is None:
             raise BadSchema(f"the draft {named[:80]!r} is not known")
         if schema and isinstance(schema, dict) and not schema.keys() & {*known.VALIDATORS, *NOTES}:
-            raise BadSchema(
-                "none of its keys is a word of JSON Schema: it would accept anything"
-            )
+            raise BadSchema("none of its keys is a word of JSON Schema: it would accept anything")
         self.deadline = 0.0
         try:
             with _bounded(self):
