@@ -5,7 +5,9 @@ docs/verifiers.md states the policies. `verifiers.choices` reads options and cla
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -19,7 +21,9 @@ from verifiers.records import Problem, Verdict, canonical_json
 
 SHOWN = 500
 LAST = 20_000
-TAG = re.compile(r"<(answer|final_answer|ans)>(.*?)</\1>", re.S | re.I)
+TAGS = 20
+LONGEST_GOLD = 100_000
+CLOSED = re.compile(r"</(answer|final_answer|ans)>", re.I)
 HASHES = re.compile(r"(?m)^[ \t]*####[ \t]*(\S.*)$")
 TURNED = re.compile(
     r"\bno,|\b(?:edit|update)\s*:|\bor (?:is|was|maybe|perhaps)\b|\b(?:wait|actually|oops"
@@ -102,10 +106,14 @@ def _list(labels: frozenset[str]) -> str:
     return ", ".join(sorted(labels))
 
 
-@lru_cache(maxsize=1024)
 def _reader(answer: str, prompt: str) -> Reader:
-    import json
+    if len(answer) > LONGEST_GOLD:
+        raise BadOptions(f"an answer of over {LONGEST_GOLD} characters")
+    return _read(answer, prompt[-LAST:])
 
+
+@lru_cache(maxsize=256)
+def _read(answer: str, prompt: str) -> Reader:
     return Reader(Options(json.loads(answer), prompt))
 
 
@@ -147,7 +155,7 @@ def _boxes(reader: Reader, seen: str, plain: str) -> list[Claim]:
         end = closing(seen, start) if seen[start] == "{" else start + 1
         over = len(seen) if end is None else end
         places.append((start, over, "box" if end else "open box"))
-    places += [(m.start(2), m.end(2), "tag") for m in TAG.finditer(seen)]
+    places += _tags(seen)
     opened = seen.rfind("<answer>")
     if opened >= 0 and "</answer>" not in seen[opened:]:
         places.append((opened, len(seen), "open tag"))
@@ -174,6 +182,16 @@ def _boxes(reader: Reader, seen: str, plain: str) -> list[Claim]:
             claim = found.pop()._replace(labels=labels, end=claim.end)
         found.append(claim)
     return found
+
+
+def _tags(seen: str) -> Iterator[tuple[int, int, str]]:
+    """What stands in the last answer tags."""
+    lowered = seen.lower()
+    for close in list(CLOSED.finditer(seen))[-TAGS:]:
+        opening = f"<{close[1].lower()}>"
+        start = lowered.rfind(opening, 0, close.start())
+        if start >= 0:
+            yield start + len(opening), close.start(), "tag"
 
 
 def _final(reader: Reader, claims: list[Claim], plain: str) -> Claim | None:

@@ -24,7 +24,7 @@ NARROW = str.maketrans(
 )
 LISTED = re.compile(r"(?m)^[ \t]*[-*]?[ \t]*\(?([A-Z])[).:][ \t]+(\S.*?)[ \t]*$")
 INLINE = re.compile(r"(?:(?<=\s)|^)\(?([A-Z])[).:]\s+(.+?)(?=\s+\(?[A-Z][).:]\s|\s*$)", re.S)
-ASIDE = r"[\s.,:;!?'\"()\[\]-]+"
+ASIDE = " .,:;!?'\"()[]-"
 
 
 class BadOptions(ValueError):
@@ -38,7 +38,7 @@ def clean(text: str) -> str:
 
 def folded(text: str) -> str:
     """A text as it is compared: no mark-up, no case, no punctuation around it."""
-    return re.sub(rf"^{ASIDE}|{ASIDE}$", "", " ".join(clean(text).casefold().split()))
+    return " ".join(clean(text).casefold().split()).strip(ASIDE)
 
 
 class Options:
