@@ -11,7 +11,7 @@ from verifiers.records import Problem, Verdict
 
 SHOWN = 500
 COMPOSED = 10_000
-"""Longer texts are compared as they are: composing many marks takes time that grows as its square."""
+"""Longer texts are compared as they are: the time of composing marks grows as their square."""
 
 
 class Exact:
