@@ -28,7 +28,7 @@ class RewardFunction:
     call. May be called from any thread, also while an event loop runs in it; the workers start with
     the first call and end with `close`, a `with` block or the process.
 
-    Raises VerifierError where the verifier cannot be had.
+    Raises VerifierError where a verifier cannot be had.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class RewardFunction:
         self._new = partial(VerdictPool, workers, section, samplers=samplers)
         self._pool = self._new()
         self._pool.require([verifier])
+        self._known = {verifier}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -61,27 +62,32 @@ class RewardFunction:
         count = len(completions)
         answers = _column(columns, "answer", count)
         judges = _column(columns, "verifier", count)
+        self._pool.require({judge for judge in judges if judge} - self._known)
+        self._known.update(filter(None, judges))
         problems = [
-            Problem(prompt=_text(prompt, "user"), answer=answer, verifier=judge or self.verifier)
+            _problem(_text(prompt, "user"), answer, judge or self.verifier)
             for prompt, answer, judge in zip(prompts, answers, judges, strict=True)
         ]
         texts = [_text(completion, "assistant") for completion in completions]
         return self._run(self._judge(problems, texts))
 
-    async def _judge(self, problems: list[Problem], texts: list[str]) -> list[Verdict]:
+    async def _judge(self, problems: list[Problem | None], texts: list[str]) -> list[Verdict]:
         groups: dict[str, list[int]] = {}
+        known = {problem.id: problem for problem in problems if problem}
         for place, problem in enumerate(problems):
-            groups.setdefault(problem.id, []).append(place)
-        found: list[Verdict | None] = [None] * len(texts)
+            if problem:
+                groups.setdefault(problem.id, []).append(place)
+        bad = Verdict(status="undecided", reason="bad_row", detail="the answer is not JSON")
+        found = [bad] * len(texts)
 
-        async def judge(places: list[int]) -> None:
+        async def judge(name: str, places: list[int]) -> None:
             group = [texts[place] for place in places]
-            verdicts = await self._pool.verify_group(problems[places[0]], group)
+            verdicts = await self._pool.verify_group(known[name], group)
             for place, verdict in zip(places, verdicts, strict=True):
                 found[place] = verdict
 
-        await asyncio.gather(*map(judge, groups.values()))
-        return [verdict for verdict in found if verdict is not None]
+        await asyncio.gather(*(judge(name, places) for name, places in groups.items()))
+        return found
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """What `work` returns; it runs in a loop of its own, in a thread of its own."""
@@ -124,7 +130,15 @@ def _column(columns: Mapping[str, Any], name: str, count: int) -> Sequence[Any]:
         return [None] * count
     if isinstance(values, str) or len(values) != count:
         raise ValueError(f"column {name!r} must hold {count} values, one for each completion")
-    return values
+    return values.tolist() if hasattr(values, "tolist") else values
+
+
+def _problem(prompt: str, answer: Any, verifier: str) -> Problem | None:
+    """The problem of a row; None where its answer is not JSON."""
+    try:
+        return Problem(prompt=prompt, answer=answer, verifier=verifier)
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _text(said: Any, role: str) -> str:

@@ -85,3 +85,16 @@ def test_trace_explains_the_verdicts(run):
     said = distill("trace", run, chain["id"], check=0).stdout
     assert "where         It is >>>0.4<<<." in said
     assert "differs from the ground truth 1/2, compared as exact fractions" in said
+
+
+def test_groups_are_judged_as_groups_again(tmp_path):
+    question = {"prompt": "2 + 2?", "answer": "5"}
+    chains = [{"prompt": "2 + 2?", "completion": f"It is {said}."} for said in (4, 5, 4)]
+    (tmp_path / "questions.jsonl").write_text(json.dumps(question))
+    (tmp_path / "chains.jsonl").write_text("\n".join(map(json.dumps, chains)))
+    recipe = RECIPE.replace("verifier: math", "verifier: consensus").replace("2}", "3}")
+    (tmp_path / "r.yaml").write_text(recipe)
+    distill("generate", tmp_path / "r.yaml", "--run-dir", tmp_path / "run", check=0)
+    said = distill("verify", tmp_path / "run", "--workers", "1", "--json", check=0).stdout
+    found = {(row["before"], row["after"]): row["chains"] for row in json.loads(said)}
+    assert found == {("correct", "correct"): 2, ("wrong", "wrong"): 1}

@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from verifiers.base import UnknownVerifier
@@ -54,6 +55,15 @@ def test_columns_of_another_length_and_unknown_verifiers_are_refused(maths):
         maths(["p"], ["4"], answer="4")
     with pytest.raises(UnknownVerifier):
         RewardFunction("maths")
+    with pytest.raises(UnknownVerifier):
+        maths(["p"], ["4"], answer=["4"], verifier=["maths"])
+
+
+def test_a_bad_row_is_nobodys_fault_and_other_trainers_columns_are_read(maths):
+    bad = [float("nan"), {1, 2}, "4"]
+    assert maths(["p"] * 3, ["4"] * 3, answer=bad) == [None, None, 1.0]
+    assert maths(["p"] * 2, ["4"] * 2, answer=np.array([4, 5])) == [1.0, 0.0]
+    assert maths(["p"], ["4\ud800"], answer=["\ud8004"]) in ([1.0], [0.0], [None])
 
 
 def test_it_works_in_threads_and_inside_a_running_loop(maths):
