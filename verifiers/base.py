@@ -35,6 +35,7 @@ BUILTIN = {
     "judge": "verifiers.judge:Judge",
     "json_schema": "verifiers.json_schema:JsonSchema",
     "math": "verifiers.math:Math",
+    "puzzle": "verifiers.puzzle:Puzzle",
     "refusal": "verifiers.refusal:Refusal",
     "regex": "verifiers.regex:Regex",
     "sql": "verifiers.sql:Sql",

@@ -19,7 +19,7 @@ import time
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from . import jail, landlock, remote, script
+from . import jail, landlock, puzzles, remote, script
 
 TICK = 0.03
 FDS = 24
@@ -37,6 +37,7 @@ MODES = {
     "program": remote.program,
     "syntax": remote.check_syntax,
     "command": remote.command,
+    "puzzle": puzzles.score,
 }
 
 
