@@ -41,7 +41,7 @@ SPREAD = 3
 class Choice:
     """Correct where the text settles on the right option, and on no other."""
 
-    version = "4"
+    version = "5"
     trust = "pure"
     gold_type = "json"
     examples = (

@@ -61,7 +61,7 @@ def row(answer: Any, text: str, expected: str, category: str, **more: Any) -> Ro
 def choice(rng: random.Random) -> Iterator[Row]:
     """Every way of saying a letter, with the right one and another; and every way of not saying."""
     for frames, category in ((SAYS, "said"), (HEDGES, "hedged or denied")):
-        for frame in frames * 20:
+        for frame in frames * 22:
             texts = dict(zip("ABCD", rng.sample(WORDS, 4), strict=True))
             gold, other, third = rng.sample("ABCD", 3)
             answer = {"options": texts, "correct": gold}

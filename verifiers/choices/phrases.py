@@ -7,15 +7,17 @@ import re
 ANSWER = re.compile(
     r"(?:\b(?:answers?|ans|(?:the|correct|right) letter|solution|response|pick|guess|verdict"
     r"|selection|vote)\b(?!\s+(?:choices|options))|\b(?:correct|right|best|final|chosen|my|true"
-    r"|closest|selected|(?:only|most)\s+(?:sensible|plausible|valid|possible|logical|likely"
-    r"|reasonable|appropriate))\s+(?:answer\s+)?(?:options?|choices?|letters?|ones?|alternative"
-    r"|statement|match|fit)\b|^\W*(?:correct|final|choice|option|result|selected|pick|key"
-    r"|letter)(?=\s*:)|\brespuesta(?:\s+corr\w+|\s+est)?|\bantwort|\bréponse(?:\s+correcte)?"
-    r"|\brisposta(?:\s+corr\w+|\s+est)?|\bresposta(?:\s+corr\w+|\s+est)?|\bответ|答案|正解|答え"
-    r"|정답)(?:\s*,\s*(?:then|therefore|thus|hence|of course|i think|i believe)\s*,)?(?:\s+(?:to"
-    r"|for|of|in|here|choice|option|therefore|then|letter)\b[^.:\n]{0,60}?)?[\s\"']*(?:\b(?:is"
-    r"|are|was|would be|will be|should be|must be|has to be|can only be|ist|lautet|est|es|é)\b"
-    r"|'s\b|è|是|为|為|选|は|은|[:=→⇒]|[-–—=]+>|(?<=\s)[-–—](?=\s)|(?=\s*\())\s*[:=]?\s*",
+    r"|remaining|closest|selected|(?:only|most)\s+(?:sensible|plausible|valid|possible|logical"
+    r"|likely|reasonable|appropriate))\s+(?:answer\s+)?(?:options?|choices?|letters?|ones?"
+    r"|alternative|statement|match|fit)\b|^\W*(?:correct|final|choice|option|result|selected"
+    r"|pick|key|letter)(?=\s*:)|\brespuesta(?:\s+corr\w+|\s+est)?|\bantwort"
+    r"|\bréponse(?:\s+correcte)?|\brisposta(?:\s+corr\w+|\s+est)?|\bresposta(?:\s+corr\w+"
+    r"|\s+est)?|\bответ|答案|正解|答え|정답)(?:\s*,\s*(?:then|therefore|thus|hence|of course"
+    r"|i think"
+    r"|i believe)\s*,)?(?:\s+(?:to|for|of|in|here|choice|option|therefore|then"
+    r"|letter)\b[^.:\n]{0,60}?)?[\s\"']*(?:\b(?:is|are|was|would be|will be|should be|must be"
+    r"|has to be|can only be|ist|lautet|est|es|é)\b|'s\b|è|是|为|為|选|は|은|[:=→⇒]|[-–—=]+>"
+    r"|(?<=\s)[-–—](?=\s)|(?=\s*\())\s*[:=]?\s*",
     re.I,
 )
 FILL = re.compile(
@@ -51,11 +53,13 @@ TAIL_ASSERTS = re.compile(
     r"|clearly|definitely|indeed|therefore|thus|obviously|certainly|hence|most|final|only|one"
     r"|single|both|all|actually|in fact|really)\s+){0,4}(?:(?:correct|right|best|true|accurate"
     r"|appropriate|valid)(?:\s+(?:answer|option|choice|one|solution|statement|match|fit|response"
-    r"|letter|here)\b)?|answer|solution|winner|choice|it\b)|\W{0,3}(?:(?:fits|matches|works"
-    r"|satisfies)\b(?:\s+(?:best|the \w+|all \w+|here)\b)?|makes? (?:the )?(?:most )?sense"
-    r"|gets my vote|(?:it is|holds|remains|stands|suffices)\b)|\s+is(?=\W*$))(?=\s*$"
-    r"|\s*[.,;:!?)\]–—]|\s+-|\s+(?:answer|because|since|as|for|given|due|and|but|while|whereas"
-    r"|here|to|of|✓|✔|✅)\b)|\s*[✓✔✅☑]|\s*[:–—→(-]\s*yes\b",
+    r"|letter|here)\b)?|answer|solution|winner|choice|it\b|one that (?:is (?:correct|right)|fits"
+    r"|matches)|(?:correct|right)(?:\s+(?!in\b|at\b|if\b|only\b|when\b|but\b|unless\b|under\b"
+    r"|to\b|wrong\b|or\b|for\b|and\b|than\b)\w+){1,3}(?=\s*[.!,;]|\s*$))|\W{0,3}(?:(?:fits"
+    r"|matches|works|satisfies)\b(?:\s+(?:best|the \w+|all \w+|here)\b)?"
+    r"|makes? (?:the )?(?:most )?sense|gets my vote|(?:it is|holds|remains|stands|suffices)\b)"
+    r"|\s+is(?=\W*$))(?=\s*$|\s*[.,;:!?)\]–—]|\s+-|\s+(?:answer|because|since|as|for|given|due"
+    r"|and|but|while|whereas|here|to|of|✓|✔|✅)\b)|\s*[✓✔✅☑]|\s*[:–—→(-]\s*yes\b",
     re.I,
 )
 LEADS = re.compile(
@@ -85,14 +89,15 @@ CONCLUDES = re.compile(
     r"|chose|pick\w*|select\w*|go(?:ing)? (?:with|for)|went with|settl\w+ (?:on|for)|opt\w* for)"
     r"|conclude\w*|it'?s|it is|that'?s|that is|this is|(?:must|should|would|has to|'d"
     r"|can only) be|(?:i'd|i would|i'll|i will|i) (?:say|guess|answer|mark|submit)|i(?:'m"
-    r"| am) \w+ (?:with|on)|i (?:think|believe)|means|indicates|namely|points to|corresponds to"
-    r"|made it|i mean|i meant|i (?:will |would )?answer|we get|gives(?: us)?|correction|rather"
-    r"|(?:correct|right|best|proper)\s[\w\s]{1,40}\s(?:is|was)|(?:correct|right|best"
-    r"|proper)\s\w+\s*(?=:)|(?:fits|matches|suits|applies)(?: \w+)? is|chang\w+ (?:\w+ ){0,5}to"
-    r"|switch\w* (?:\w+ ){0,5}to|revis\w+ (?:\w+ ){0,5}to|lock(?:ing)? in|final|conclusion|elijo"
-    r"|wähle|choisis|correct)\b|[→⇒✓✔✅☑选]|[-=]>)[\s:,]*(?:(?:us|with|only|it'?s|it is|it must be"
-    r"|that|the|just|clearly|definitely|definitively|indeed|therefore|actually|probably|likely"
-    r"|be|down|option|choice|answer|letter|alternative)[\s:,]+)*[(\[\"']?\s*$",
+    r"| am) \w+ (?:with|on)|i (?:think|believe)|means|indicates|namely|points to|what(?:'s"
+    r"| is) left is|corresponds to|made it|i mean|i meant|i (?:will |would )?answer|we get"
+    r"|gives(?: us)?|correction|rather|(?:correct|right|best|proper)\s[\w\s]{1,40}\s(?:is|was)"
+    r"|(?:correct|right|best|proper)\s\w+\s*(?=:)|(?:fits|matches|suits|applies)(?: \w+)? is"
+    r"|chang\w+ (?:\w+ ){0,5}to|switch\w* (?:\w+ ){0,5}to|revis\w+ (?:\w+ ){0,5}to"
+    r"|lock(?:ing)? in|final|conclusion|elijo|wähle|choisis|correct)\b|[→⇒✓✔✅☑选]"
+    r"|[-=]>)[\s:,]*(?:(?:us|with|only|it'?s|it is|it must be|that|the|just|clearly|definitely"
+    r"|definitively|indeed|therefore|actually|probably|likely|be|down|option|choice|answer"
+    r"|letter|alternative)[\s:,]+)*[(\[\"']?\s*$",
     re.I,
 )
 CONDITION = re.compile(
