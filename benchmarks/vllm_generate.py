@@ -86,7 +86,11 @@ def generate(problems: int, seed: int, base_url: str, scratch: Path) -> tuple[fl
     path.write_text(yaml.safe_dump(recipe(problems, seed, base_url)))
     command = f"from pipelines.cli import main; main(['generate', '{path}', '--run-dir', '{run}'])"
     start = time.monotonic()
-    subprocess.run([sys.executable, "-c", command], cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+    done = subprocess.run(
+        [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"distill generate failed:\n{done.stderr[-2000:]}")
     whole = time.monotonic() - start
     stage = json.loads((run / "manifest.json").read_text())["stages"]["chains"]
     tokens = stage["counts"]["tokens"]

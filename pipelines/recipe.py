@@ -27,6 +27,7 @@ from students.config import STAGES, Stage, StudentConfig
 SHIPPED = Path(__file__).parent / "recipes"
 EMBEDDED = Path(__file__).parent.parent / "generators" / "teachers" / "embedded"
 PATHS = ("path", "model")
+NAMED = ("openai", "batch")
 ELSEWHERE = {
     "num_train_epochs": "epochs",
     "lr": "learning_rate",
@@ -244,7 +245,8 @@ def _resolve(recipe: Recipe, path: Path, tree: yaml.Node) -> Recipe:
     for where, section in places:
         for key in PATHS:
             value = getattr(section, key, None)
-            if not isinstance(value, str):
+            named = key == "model" and getattr(section, "backend", "local") in NAMED
+            if named or not isinstance(value, str):
                 continue
             unset = re.findall(r"\$\{?(\w+)\}?", os.path.expandvars(value))
             if unset:

@@ -86,6 +86,9 @@ def check(config: TeacherConfig) -> None:
     if config.backend in ("openai", "batch"):
         teacher(config, Servers(Path()))
     if config.backend == "vllm":
+        model = str(config.model)
+        if not Path(model).is_dir() and (Path(model).is_absolute() or model.startswith(".")):
+            raise UsageError(f"no model at {model!r}: no such folder")
         check_vllm(config.server())
 
 

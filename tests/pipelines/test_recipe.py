@@ -126,3 +126,11 @@ def test_shipped_recipes_are_valid(monkeypatch):
         monkeypatch.setenv("CHAINS", "/nowhere/chains.jsonl")
         assert recipes.load(path.stem).name == path.stem
         assert isinstance(yaml.safe_load(recipes.dump(recipes.load(path.stem))), dict)
+
+
+def test_a_model_that_an_endpoint_names_is_no_folder(write, tmp_path):
+    (tmp_path / "x").mkdir()
+    served = "backend: openai, base_url: 'http://127.0.0.1:9/v1', model: "
+    for name in ("x", "embedded", "$x"):
+        path = write(GOOD.replace("backend: local, model: embedded", served + name))
+        assert recipes.load(str(path)).teacher.model == name

@@ -91,6 +91,8 @@ def test_a_missing_vllm_is_refused_before_anything_is_asked(recipe, tmp_path):
     with pytest.raises(UsageError, match="is no Python that runs"):
         running.run(bad, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+    with pytest.raises(UsageError, match=r"no model at '[.]/absent': no such folder"):
+        running.run(recipe("teacher.model=./absent"), tmp_path / "run")
     empty = recipe("teacher.vllm.env={}")
     with pytest.raises(UsageError, match="there is no vLLM in the environment of"):
         running.run(empty, tmp_path / "run")
