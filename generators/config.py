@@ -111,9 +111,10 @@ class Rows(Section):
         "math", description="Who judges the answers, or the column of a file that names it."
     )
     n: int | None = Field(None, gt=0, description="At most so many problems.")
-    gold: Literal["given", "computed", "tests"] = Field(
-        "given", description="Where the ground truth comes from."
-    )
+    gold: Literal["given", "computed", "tests", "consensus"] = Field(
+        "given", description="Where the ground truth comes from. `consensus`: rows need none, and "
+        "the verifier judges all answers to a problem together."
+    )  # fmt: skip
 
 
 class JsonlSource(Rows):
@@ -154,7 +155,7 @@ class ReasoningGymSource(Rows):
     n: int = Field(1000, gt=0, description="How many distinct problems.")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the data set.")
     prompt: str = Field("question", description="Column of the item, or a template over it.")
-    gold: Literal["given", "computed", "tests"] = "computed"
+    gold: Literal["given", "computed", "tests", "consensus"] = "computed"
 
 
 class EvolveSource(Rows):
@@ -167,7 +168,7 @@ class EvolveSource(Rows):
         description="How it is asked; {prompt} is the parent's prompt.",
     )
     sampling: Sampling | None = Field(None, description="Instead of the teacher's sampling.")
-    gold: Literal["given", "computed", "tests"] = "computed"
+    gold: Literal["given", "computed", "tests", "consensus"] = "computed"
 
 
 QuestionSource = Annotated[

@@ -99,6 +99,8 @@ def _problems(
     prompt, answer = Column(source.prompt), Column(source.answer)
     named = [source.solution] if isinstance(source.solution, str) else source.solution or []
     solutions = {name: Column(name) for name in named}
+    columns_of = {"prompt": source.prompt, "answer": source.answer}
+    needed = ("prompt",) if source.gold == "consensus" else ("prompt", "answer")
     columns: set[str] = set()
     ever: set[str] = set()
     late: list[BadRow] = []
@@ -109,7 +111,7 @@ def _problems(
         written = {name: column.of(row) for name, column in solutions.items()}
         held = {source.prompt: values["prompt"], source.answer: values["answer"], **written}
         ever.update(column for column, value in held.items() if value is not None)
-        missing = [key for key, value in values.items() if value is None]
+        missing = [key for key in needed if values[key] is None]
         if missing:
             reason = str(row.get("bad_row") or f"no value for {' and '.join(missing)}")
             late.append(BadRow(name, number, reason))
@@ -130,8 +132,8 @@ def _problems(
                 late.append(BadRow(name, number, str(error)))
                 continue
         yield _problem(source, values["prompt"], truth, name, number, judge, meta)
-    needed = [("prompt", source.prompt), ("answer", source.answer)]
-    for key, column in needed + [("solution", column) for column in named]:
+    wanted = [(key, column) for key, column in columns_of.items() if key in needed]
+    for key, column in wanted + [("solution", column) for column in named]:
         if column not in ever:
             have = ", ".join(sorted(columns - {"bad_row"})) or "no rows"
             raise SourceError(
