@@ -71,6 +71,8 @@ BINARY = re.compile(
     r"(?=[\s*]{0,9}(?:[,.;:!]|$))",
     re.I,
 )
+REFUSED = re.compile(r"[\s$*)]{0,9}(?:is|was) (?:wrong|incorrect|not (?:right|correct))\b", re.I)
+GUESSED = re.compile(r"\b(?:perhaps|maybe|possibly|probably|presumably)\b[^.!?\n]*$", re.I)
 DENIAL = re.compile(r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that)\b", re.I)
 THOUGHT = "</think>"
 STOP = re.compile(r"<\|[a-z_]+\|>|</s>")
@@ -101,6 +103,8 @@ def _answer(text: str, reads: prose.Reads, question: str) -> Found | None:
         return _unmarked(text, reads, question)
     last = marks[-1]
     tail = text[last.end :]
+    if last.text and len(last.text) <= CLAUSE and _refused(last.text, tail):
+        return None
     if (cue := RETRACTION.search(tail)) is not None and len(tail) < 4000:
         later = prose.assertion(tail[cue.start() :], reads)
         if later is not None and reads(later[1]):
@@ -109,6 +113,12 @@ def _answer(text: str, reads: prose.Reads, question: str) -> Found | None:
         if DENIAL.search(tail):
             return None
     return None if last.text is None else _found(text, marks)
+
+
+def _refused(answer: str, tail: str) -> bool:
+    """Whether the text goes on to say that this very answer is wrong."""
+    place = tail.find(answer)
+    return place >= 0 and REFUSED.match(tail, place + len(answer)) is not None
 
 
 def _found(text: str, marks: list[_Mark]) -> Found:
@@ -184,7 +194,8 @@ def _marks(text: str) -> list[_Mark]:
     for match in _last(PHRASE, text) if any(word in lowered for word in PHRASE_WORDS) else ():
         rest = text[match.end() : match.end() + CLAUSE]
         clause = prose.clause(rest)
-        if clause and free(match.start()) and not _negated(clause):
+        guess = GUESSED.search(text, max(0, match.start() - 40), match.start())
+        if clause and free(match.start()) and not _negated(clause) and not guess:
             end = match.end() + rest.find(clause[:1]) + len(clause)
             marks.append(_Mark(match.start(), end, clause, "phrase", True))
     outer = [mark for mark in marks if mark.how != "phrase" or not _holds(mark, marks)]

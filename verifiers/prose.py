@@ -15,7 +15,8 @@ Reads = Callable[[str], bool]
 ANNOTATION = re.compile(r"<<[^<>]*>>")
 SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s])|(?<=[.!?])\s+$|\n+")
 CONSEQUENCE = re.compile(
-    r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means)\b"
+    r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
+    r"|which (?=(?:makes|gives|leaves|brings)\b))\b"
     r"(?! (?:much|many|that|far|long)\b)",
     re.I,
 )
@@ -31,7 +32,7 @@ REASON = re.compile(
     r"|given that|rather than|instead of|compared|even though|out of)\b.*",
     re.S | re.I,
 )
-NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\bnot\b|n't\b).*", re.S | re.I)
+NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*", re.S | re.I)
 RETRACTED = re.compile(
     r"^.*(?:\bno[,.]? wait\b|\bwait[,.]? no\b|\bwait\b|\bactually\b|\bi mean\b|\bcorrection\b"
     r"|\bsorry\b|\bno,)[\s,.:;—-]*",
@@ -93,7 +94,7 @@ VERB = re.compile(
     r"|carr(?:y|ies)|wash(?:es)?|builds?|built|paints?|writes?|wrote|wins?|won|loses?|lost|fills?"
     r"|covers?|produces?|raises?|charges?|works?|sleeps?|slept|watch(?:es)?|jumps?|swims?|climbs?|rides?|rode|delivers?|serves?"
     r"|keeps?|kept|averages?|catch(?:es)?|caught|types?|prints?|donates?|gains?|adds? up to"
-    r"|comes? to"
+    r"|comes? to|arrives?|arrived|departs?|begins?|began|ended|ends at|closes?"
     r"|amounts? to|(?:will|would|can|must|should|shall|did) (?!be\b)\w+"
     r"|started?|finish(?:ed|es)?|needs|grows?|grew|collect(?:s|ed)?|scor(?:es|ed)|read)\b",
     re.I,
@@ -113,9 +114,15 @@ DOUBT = re.compile(
     r"\b(?:likely|probably|perhaps|maybe|possibly|not sure|unsure|not certain|guess(?:ing)?)\b",
     re.I,
 )
+REACHED = re.compile(r"get|give|obtain|find|be|make|get to", re.I)
+CHANGED = re.compile(
+    r"\b(?:fell|dropped|rose|went|changed|increased|decreased|grew|climbed|sank)\b[^.,]*?\bfrom\b[^.,]*?"
+    r"\bto (?=[-−$]?\d)",
+    re.I,
+)
 MODAL = re.compile(r"\b(?:could|might|may)\s+(?:\w+\s+)?$", re.I)
 CLAUSES = re.compile(r",?\s+(?:and|while|but)\s+|;\s+", re.I)
-COMPARED = re.compile(r"\b(?:more|less|fewer|than|each|per|of)\b", re.I)
+COMPARED = re.compile(r"\b(?:more|less|fewer|than|each|per|of|late|early|later|earlier)\b", re.I)
 START = re.compile(
     r"[-+−±]?\s?[$€£¥(\[{]*[-+−±]?\s?\.?\d|\$|\\[a-zA-Z({\[]|[(\[]"
     r"|(?<![A-Za-z'])[A-Za-z](?:_\w+|\([a-z]\))?\s*[=<>≤≥≠]"
@@ -133,6 +140,7 @@ OPTION = re.compile(
     r"\b(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])\)?(?![A-Za-z])"
     r"|^\W*([A-J])\)? is (?:the )?(?:correct|right|best|answer)"
 )
+LATER = re.compile(r"\b(?:late|early|later|earlier|(?:more|less|fewer) than)\b", re.I)
 AFTERTHOUGHT = re.compile(r"[,;] ")
 BOLD = re.compile(r"\*\*(.+?)\*\*")
 MATHS = re.compile(r"\d|\\[a-zA-Z]|\$")
@@ -232,6 +240,8 @@ def result(sentence: str, reads: Reads) -> str | None:
         return bare(body)
     if (apposed := APPOSED.search(body)) is not None:
         return _told(body[apposed.end() :], reads)
+    if (changed := CHANGED.search(body)) is not None:
+        return _told(body[changed.end() :], reads)
     if bold := [match[1] for match in BOLD.finditer(body)]:
         return bare(bold[-1])
     if len(letters := [match[1] or match[2] for match in OPTION.finditer(body)]) == 1:
@@ -240,7 +250,7 @@ def result(sentence: str, reads: Reads) -> str | None:
         return _told(body, reads)
     for verb in reversed(list(VERB.finditer(body))):
         predicate = body[verb.end() :]
-        if body[: verb.start()].endswith(("to ", "To ")):
+        if body[: verb.start()].lower().endswith("to ") and not REACHED.fullmatch(verb[0]):
             continue
         if START.search(predicate):
             if verb[0].lower() == "be" and MODAL.search(body[: verb.start()]):
@@ -278,13 +288,15 @@ def _told(predicate: str, reads: Reads) -> str | None:
     if match is None or BOUND.search(predicate[: match.start()]):
         return None
     rest = bare(predicate[match.start() :])
+    first = AFTERTHOUGHT.split(rest, maxsplit=1)
+    if len(first) == 2 and LATER.search(first[1]) and reads(first[0]):
+        return first[0]
     if reads(rest):
         return rest
     if (both := TWICE.fullmatch(rest)) is not None and reads(both[1]) and reads(both[2]):
         return f"{both[2]} = {both[1]}"
     if HEDGE.search(rest) or HEDGE.search(predicate[: match.start()]):
         return None
-    first = AFTERTHOUGHT.split(rest, maxsplit=1)
     if len(first) == 2 and reads(first[0]):
         return first[0] if not START.match(first[1]) or COMPARED.search(first[1]) else None
     pieces = re.split(r"(\s+)", rest)

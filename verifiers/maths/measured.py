@@ -19,6 +19,13 @@ class Measured(Grammar):
         if unit is None:
             return node
         node = Node("quantity", (node,), unit)
+        while self.token.text in ("+", "-") and self.token.kind == "op" and unit.dimensions:
+            minus = self.take().text == "-"
+            rest = self.quantity()
+            if rest.op != "quantity" or not compatible(unit, rest.value):
+                raise Unreadable("a sum of different quantities")
+            value = Node("neg", rest.args) if minus else rest.args[0]
+            node = total(node, Node("quantity", (value,), rest.value))
         while self.token.kind == "num" and unit.dimensions:
             rest = self.quantity()
             if not descending(node, rest):

@@ -119,6 +119,7 @@ TIMES = re.compile(r"(?<=[\d)])\s*[xX]\s*(?=[\d(¤$])")
 WHOLE_OVER = re.compile(r"([^{}]*)\\over(?![A-Za-z])([^{}]*)")
 OVER = re.compile(r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}")
 NOON = re.compile(r"(?<=\d)\s*([ap])\.?\s?m\b\.?", re.I)
+TURNS = re.compile(r"(\d{1,9})\s*°\s*\*?\s*([klmn])(?![A-Za-z])")
 OCLOCK = re.compile(r"(?<=\d)\s*o'?\s?clock\b")
 EARLY = re.compile(r"(?<=\d)\s*(?:o'clock )?in the morning\b")
 LATE = re.compile(r"(?<=\d)\s*(?:o'clock )?(?:in the (?:afternoon|evening)|at night)\b")
@@ -155,6 +156,8 @@ def tidy(text: str) -> str:
     if "$" in text:
         text = _dollars(text)
     text = TIMES.sub(" * ", text)
+    if "°" in text:
+        text = TURNS.sub(r"\1 \2°", text)
     if "m" in text:
         text = NOON.sub(r" \1m", text)
     if "clock" in text or "in the " in text or "at night" in text:
