@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from verifiers import prose
+from verifiers import cues, prose
 
 
 class Found(NamedTuple):
@@ -46,7 +46,7 @@ PHRASE = re.compile(
     r"\b(?:final |correct |right )?(?:answer|ans\b|(?:correct|right) (?:option|choice))[*_\"]{0,3}"
     r"(?: (?:to|for|of|in|here)\b[^.\n\d,:=]{0,60}?)?\s*"
     r"(?:(?<![a-z])(?:is|are|was|should be|must be|will be|would be|equals|becomes)\b"
-    r"|[=:→⇒]|->|,(?=\s*-?[\d$\\][^,\n]{0,30},\s)|(?=\s*\n\s*\S)"
+    r"|[=:→⇒]|->|(?<=\s)[–—]\s|,(?=\s*-?[\d$\\][^,\n]{0,30},\s)|(?=\s*\n\s*\S)"
     r"|(?=\s*(?:\$|\\[(\[])))"
     r"[*_]{0,3}\s*(?:that\b)?[:=]?\s*",
     re.I,
@@ -140,7 +140,7 @@ def locate(text: str, answer: str, start: int, end: int) -> tuple[int, int]:
 def _stated(text: str, said: tuple[str, str]) -> tuple[int, int]:
     """Where the result of a sentence stands."""
     sentence, answer = said
-    start, end = locate(text, sentence, max(0, len(text) - prose.LAST), len(text))
+    start, end = locate(text, sentence, max(0, len(text) - cues.LAST), len(text))
     return locate(text, answer, start, end)
 
 

@@ -1,0 +1,158 @@
+"""The words by which a sentence states a result, explains, hedges, denies or takes it back."""
+
+from __future__ import annotations
+
+import re
+
+ANNOTATION = re.compile(r"<<[^<>]*>>")
+SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s])|(?<=[.!?])\s+$|\n+")
+CONSEQUENCE = re.compile(
+    r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
+    r"|which (?=(?:makes|gives|leaves|brings)\b))\b"
+    r"(?! (?:much|many|that|far|long)\b)",
+    re.I,
+)
+LEADING = re.compile(
+    r"^\W*(?:since|because|as|if|when|given|for|after|with|from|in|at|of|out of|among|by)\b"
+    r"[^,]*(?:,(?=\d)[^,]*)*,\s+(?=.*\d)",
+    re.I,
+)
+REASON = re.compile(
+    r",?\s*\b(?:who|whose|whom|(?:twice|half|\w+ times) as|because|since|so that|so|which"
+    r"|where|when|while|after|but|then|therefore|hence|thus"
+    r"|whereas|although|though|as (?:we|it|the|there|shown|required|desired|stated|expected)"
+    r"|given that|rather than|instead of|compared|even though|out of)\b.*",
+    re.S | re.I,
+)
+NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*", re.S | re.I)
+RETRACTED = re.compile(
+    r"^.*(?:\bno[,.]? wait\b|\bwait[,.]? no\b|\bwait\b|\bactually\b|\bi mean\b|\bcorrection\b"
+    r"|\bsorry\b|\bno,)[\s,.:;—-]*",
+    re.S | re.I,
+)
+RATHER = re.compile(r"\bnot\b[^.;]*?(?:\bbut\b(?: rather)?|,\s*(?:it's|it is)\b)", re.I)
+MANY_NOT = re.compile(r"\W*(\d[\d,.]*)(?: \w+){0,3} (?:are|were|do|did|have|had)\s*")
+ASIDES = re.compile(r",?\s*\b(?:i\.e|e\.g)\b.*", re.S | re.I)
+ASIDE = re.compile(
+    r"^\W*(?:check|checking|verify|verification|verifying|to (?:check|verify)"
+    r"|we can (?:check|verify)|note|indeed|compare|for comparison"
+    r"|for (?:example|instance|reference)|remember|recall|i hope|hope"
+    r"|let me know|here,|proof|given|step \d+:?$)\b",
+    re.I,
+)
+THAT = re.compile(
+    r"^\W*(?:this is|that is|that's)\b(?! (?:a total|the (?:total|answer|result)|our answer)\b)",
+    re.I,
+)
+APPOSED = re.compile(
+    r",\s*(?:for |making |giving |leaving )?an? (?:\w+ )?(?:total|increase|decrease|difference"
+    r"|profit|loss|gain|sum|reduction|saving)s? of (?=[^,]*\d)"
+    r"|,\s*(?:or |so )?(?=\$?\d[\d,.]*(?: \w+){0,2} (?:in all|in total|altogether)\b)",
+    re.I,
+)
+DENIED = re.compile(r"\b(?:is|are|was|were|be|does|do|did|can|could|would|will|should)\s*$", re.I)
+PREMISE = re.compile(
+    r"^\W*(?:(?:we|you|i) (?:are|were|am|was) (?:told|given|asked)|it is given"
+    r"|(?:the|this) (?:question|problem)|let(?!'s (?:see|check)| me)|suppose|assume|consider"
+    r"|imagine|(?:we|i|you) (?:need|want|have|must|should|are trying|are asked) (?:to )?"
+    r"(?:find|compute|calculate|determine|solve|know|evaluate|figure))\b",
+    re.I,
+)
+FRONT = re.compile(
+    r"[^\w<>≤≥≠~=−+-]*(?:(?:this|that|which|it) (?:means|implies|shows)(?: that)?"
+    r"|(?:we )?(?:conclude|find|see|get) that|only|exactly|just|in total|altogether"
+    r"|overall|there|in the end|finally)?[\s,:]*",
+    re.I,
+)
+PARTITIVE = re.compile(
+    r"(?<=\d)\s+(?:out )?of (?:the|his|her|their|its|these|those|all)?\s*\d[\d,]*\b"
+)
+TWICE = re.compile(r"([^,]+?),? or ([^,]+?)(?:,.*|\s+(?:to|for|in|of)\b.*)?", re.S)
+ASIDE_IN_BRACKETS = re.compile(
+    r"\s\((?![^()]*\b(?:or|maybe|perhaps)\b)(?=[^()$\\]*[A-Za-z]{2})[^()$\\]*\)", re.I
+)
+CUE = re.compile(
+    r"\b(?:so|thus|therefore|hence|in total|altogether|overall|finally|in conclusion|conclude"
+    r"|this (?:means|gives))\b",
+    re.I,
+)
+COPULA = re.compile(
+    r"\b(?:is|are|was|were|be|equals?|becomes?|(?:it|that|there|he|she|which|what)'s)\b", re.I
+)
+NAMING = re.compile(
+    rf"{COPULA.pattern}|\b(?:falls? on|lands? on|called|named|chooses?|wins?)\b", re.I
+)
+VERB = re.compile(
+    r"\b(?:is|are|was|were|be|equals?|becomes?|(?:it|that|there|he|she|which|what)'s|has|have|had"
+    r"|makes?|made|gets?|got|earns?|earned|costs?|pays?|paid|needs?|needed|takes?|took|spends?"
+    r"|spent|saves?|saved|gives?|gave|sells?|sold|eats?|ate|uses?|used|leaves?|left|receives?"
+    r"|received|weighs?|runs?|ran|reads?|total(?:s|ed)?|contains?|owns?|bought|buys?|drives?|drove"
+    r"|walks?|walked|travels?|travell?ed|lasts?|requires?|remains?|find|obtain|get|conclude"
+    r"|drinks?|drank|cooks?|bakes?|plants?|picks?|adds?|brings?|brought|holds?|held"
+    r"|carr(?:y|ies)|wash(?:es)?|builds?|built|paints?|writes?|wrote|wins?|won|loses?|lost|fills?"
+    r"|covers?|produces?|raises?|charges?|works?|sleeps?|slept|watch(?:es)?|jumps?|swims?|climbs?|rides?|rode|delivers?|serves?"
+    r"|keeps?|kept|averages?|catch(?:es)?|caught|types?|prints?|donates?|gains?|adds? up to"
+    r"|comes? to|arrives?|arrived|departs?|begins?|began|ended|ends (?:at|up)"
+    r"|amounts? to|(?:will|would|can|must|should|shall|did) (?!be\b)\w+"
+    r"|started?|finish(?:ed|es)?|needs|grows?|grew|collect(?:s|ed)?|scor(?:es|ed)|read)\b",
+    re.I,
+)
+BOUND = re.compile(
+    r"\b(?:at (?:least|most)|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower) than"
+    r"|over|under|above|below|up to|between|not|never|within|like|such as|close to|near(?:ly)?"
+    r"|almost|one of|among|n't|from|if|whether)\b",
+    re.I,
+)
+HEDGE = re.compile(
+    r"\b(?:or|between|either|maybe|perhaps|possibly|versus|vs"
+    r"|might|could|unsure|not sure|if|unless)\b",
+    re.I,
+)
+DOUBT = re.compile(
+    r"\b(?:likely|probably|perhaps|maybe|possibly|not sure|unsure|not certain|guess(?:ing)?)\b",
+    re.I,
+)
+REACHED = re.compile(r"get|give|obtain|find|be|make|get to", re.I)
+CHANGED = re.compile(
+    r"\b(?:fell|dropped|rose|went|changed|increased|decreased|grew|climbed|sank)\b"
+    r"[^.]{0,40}?\bto (?=[-−$]?\d)",
+    re.I,
+)
+ABOUT_IT = re.compile(r"\banswer (?:has|have|contains?)\b", re.I)
+MODAL = re.compile(r"\b(?:could|might|may)\s+(?:\w+\s+)?$", re.I)
+CLAUSES = re.compile(r",?\s+(?:and|while|but)\s+|;\s+", re.I)
+LIMITED = re.compile(r"\s*(?:[-−+*/^<>=≤≥]|at (?:most|least)|or (?:more|less|fewer|so))", re.I)
+RANGE = re.compile(r"\S+(?: \w+)?\s+(?:to|until|through)\s+[-−$]?\d", re.I)
+COMPARED = re.compile(r"\b(?:more|less|fewer|than|each|per|of|late|early|later|earlier)\b", re.I)
+START = re.compile(
+    r"[-+−±]?\s?[$€£¥(\[{]*[-+−±]?\s?\.?\d|\$|\\[a-zA-Z({\[]|[(\[]"
+    r"|(?<![A-Za-z'])[A-Za-z](?:_\w+|\([a-z]\))?\s*[=<>≤≥≠]"
+    r"|(?i:\b(?:zero|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen"
+    r"|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty"
+    r"|ninety)\b)|[π√∞∅ℝ±−½¼¾]"
+)
+NUMBER = re.compile(
+    r"(?:[$€£¥]\s*)?(?<![\w.])-?\s?(?:[$€£¥]\s*)?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)"
+    r"(?:\s*/\s*\d+(?!\d|\.\d))?(?:\s?%|\s?percent\b)?"
+)
+FORMULA = re.compile(
+    r"\$\$(.+?)\$\$|\$(?!\d[\d,.]*\s+[a-z]{2})([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S
+)
+ANNOUNCING = re.compile(
+    r"(?:\b(?:only|exactly|(?:total(?:l?ing)?|answer|result|value|sum|price|cost|increase|profit"
+    r"|score|age|length|speed|grand total)(?: of| at| with)?"
+    r"|(?:come|came|add|amount|down|up)(?:s|ing)?(?: up)? to"
+    r"|total(?:s|ed)? to)|:)\s*$",
+    re.I,
+)
+OPTION = re.compile(
+    r"\b(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])\)?(?![A-Za-z])"
+    r"|^\W*([A-J])\)? is (?:the )?(?:correct|right|best|answer)"
+)
+LATER = re.compile(r"\b(?:late|early|later|earlier|(?:more|less|fewer) than)\b", re.I)
+AFTERTHOUGHT = re.compile(r"[,;] ")
+BOLD = re.compile(r"\*\*(.+?)\*\*")
+MATHS = re.compile(r"\d|\\[a-zA-Z]|\$")
+WORD = re.compile(r"\b(?:[a-z]{3,}|[b-hj-z])\b")
+LAST = 6000
+WORDS = 14
