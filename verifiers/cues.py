@@ -26,7 +26,8 @@ REASON = re.compile(
 )
 NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*", re.S | re.I)
 RETRACTED = re.compile(
-    r"^.*(?:\bno[,.]? wait\b|\bwait[,.]? no\b|\bwait\b|\bactually\b|\bi mean\b|\bcorrection\b"
+    r"^.*(?:\bbut (?:is |are )?now\b|\bno[,.]? wait\b"
+    r"|\bwait[,.]? no\b|\bwait\b|\bactually\b|\bi mean\b|\bcorrection\b"
     r"|\bsorry\b|\bno,)[\s,.:;—-]*",
     re.S | re.I,
 )
@@ -47,13 +48,15 @@ THAT = re.compile(
 APPOSED = re.compile(
     r",\s*(?:for |making |giving |leaving )?an? (?:\w+ )?(?:total|increase|decrease|difference"
     r"|profit|loss|gain|sum|reduction|saving)s? of (?=[^,]*\d)"
+    r"|,\s*leaving\b[^,\d]{0,30}(?<![\w])(?=\$?\d)"
     r"|,\s*(?:or |so )?(?=\$?\d[\d,.]*(?: \w+){0,2} (?:in all|in total|altogether)\b)",
     re.I,
 )
 DENIED = re.compile(r"\b(?:is|are|was|were|be|does|do|did|can|could|would|will|should)\s*$", re.I)
 PREMISE = re.compile(
     r"^\W*(?:(?:we|you|i) (?:are|were|am|was) (?:told|given|asked)|it is given"
-    r"|(?:the|this) (?:question|problem)|let(?!'s (?:see|check)| me)|suppose|assume|consider"
+    r"|(?:the|this) (?:question|problem)|let(?!'s (?:see|check)| me)|suppose|assume|consider|say"
+    r"|prove|show"
     r"|imagine|(?:we|i|you) (?:need|want|have|must|should|are trying|are asked) (?:to )?"
     r"(?:find|compute|calculate|determine|solve|know|evaluate|figure))\b",
     re.I,
@@ -92,14 +95,16 @@ VERB = re.compile(
     r"|carr(?:y|ies)|wash(?:es)?|builds?|built|paints?|writes?|wrote|wins?|won|loses?|lost|fills?"
     r"|covers?|produces?|raises?|charges?|works?|sleeps?|slept|watch(?:es)?|jumps?|swims?|climbs?|rides?|rode|delivers?|serves?"
     r"|keeps?|kept|averages?|catch(?:es)?|caught|types?|prints?|donates?|gains?|adds? up to"
-    r"|comes? to|arrives?|arrived|departs?|begins?|began|ended|ends (?:at|up)"
+    r"|comes? to|arrives?|arrived|departs?|begins?|began|ended|ends (?:at|up|with)"
+    r"|yields?|results? in"
     r"|amounts? to|(?:will|would|can|must|should|shall|did) (?!be\b)\w+"
     r"|started?|finish(?:ed|es)?|needs|grows?|grew|collect(?:s|ed)?|scor(?:es|ed)|read)\b",
     re.I,
 )
 BOUND = re.compile(
     r"\b(?:at (?:least|most)|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower) than"
-    r"|over|under|above|below|up to|between|not|never|within|like|such as|close to|near(?:ly)?"
+    r"|over|under|above|below|up to|between|not|never|within|twice|double|triple"
+    r"|like|such as|close to|near(?:ly)?"
     r"|almost|one of|among|n't|from|if|whether)\b",
     re.I,
 )
@@ -109,7 +114,8 @@ HEDGE = re.compile(
     re.I,
 )
 DOUBT = re.compile(
-    r"\b(?:likely|probably|perhaps|maybe|possibly|not sure|unsure|not certain|guess(?:ing)?)\b",
+    r"\b(?:likely|probably|perhaps|maybe|possibly|not sure|unsure|not certain|guess(?:ing)?"
+    r"|(?<!only )possible (?:answer|value|solution|result)|(?:an|one) example|as an ai)\b",
     re.I,
 )
 REACHED = re.compile(r"get|give|obtain|find|be|make|get to", re.I)
@@ -118,11 +124,28 @@ CHANGED = re.compile(
     r"[^.]{0,40}?\bto (?=[-−$]?\d)",
     re.I,
 )
-ABOUT_IT = re.compile(r"\banswer (?:has|have|contains?)\b", re.I)
+ABOUT_IT = re.compile(r"\banswer (?:has|have|contains?|begins?|starts?|ends?|consists?)\b", re.I)
+CASES = re.compile(r"\b(?:when|if)\b.*\band\b.*\b(?:when|if)\b", re.I)
 MODAL = re.compile(r"\b(?:could|might|may)\s+(?:\w+\s+)?$", re.I)
 CLAUSES = re.compile(r",?\s+(?:and|while|but)\s+|;\s+", re.I)
-LIMITED = re.compile(r"\s*(?:[-−+*/^<>=≤≥]|at (?:most|least)|or (?:more|less|fewer|so))", re.I)
-RANGE = re.compile(r"\S+(?: \w+)?\s+(?:to|until|through)\s+[-−$]?\d", re.I)
+LIMITED = re.compile(
+    r"\s*(?:[-−+*/^<>=≤≥]|at (?:most|least)|or (?:more|less|fewer|so)|\.\."
+    r"|(?:squared|cubed|factorial|choose|mod|minus|plus)\b)",
+    re.I,
+)
+RANGE = re.compile(
+    r"\S+(?: \w+)?\s+(?:to|until|through)\s+[-−$]?\d"
+    r"|\S+\s+(?:minus|plus|times|divided|squared|cubed|factorial|choose|mod)\b",
+    re.I,
+)
+CLAIMED = re.compile(
+    r"\b(?:thought|claim(?:s|ed)?|said|says?|false|doubt|supposed|believed?|assumed?|guessed|wrong|if"
+    r"|whether|(?:must|to) (?:show|prove)|prove that|show that)\b",
+    re.I,
+)
+FAULTED = re.compile(
+    r"\s*(?:is|was|are|were) (?:wrong|incorrect|not|too|impossible|false|invalid|out)\b", re.I
+)
 COMPARED = re.compile(r"\b(?:more|less|fewer|than|each|per|of|late|early|later|earlier)\b", re.I)
 START = re.compile(
     r"[-+−±]?\s?[$€£¥(\[{]*[-+−±]?\s?\.?\d|\$|\\[a-zA-Z({\[]|[(\[]"

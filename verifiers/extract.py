@@ -71,8 +71,13 @@ BINARY = re.compile(
     r"(?=[\s*]{0,9}(?:[,.;:!]|$))",
     re.I,
 )
+OR_ELSE = re.compile(
+    r"[\s$]{0,9}(?:\\text\s?\{\s?or\s?\}|\bor\b)[\s$\\(]{0,9}(-?\d[\d.,/]*(?<=\d)%?)(?!\w)"
+)
 REFUSED = re.compile(r"[\s$*)]{0,9}(?:is|was) (?:wrong|incorrect|not (?:right|correct))\b", re.I)
-GUESSED = re.compile(r"\b(?:perhaps|maybe|possibly|probably|presumably)\b[^.!?\n]*$", re.I)
+GUESSED = re.compile(
+    r"\b(?:perhaps|maybe|possibly|probably|presumably|(?<!only )possible)\b[^.!?\n]*$", re.I
+)
 DENIAL = re.compile(r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that)\b", re.I)
 THOUGHT = "</think>"
 STOP = re.compile(r"<\|[a-z_]+\|>|</s>")
@@ -117,6 +122,8 @@ def _answer(text: str, reads: prose.Reads, question: str) -> Found | None:
 
 def _refused(answer: str, tail: str) -> bool:
     """Whether the text goes on to say that this very answer is wrong."""
+    if REFUSED.match(tail):
+        return True
     place = tail.find(answer)
     return place >= 0 and REFUSED.match(tail, place + len(answer)) is not None
 
@@ -126,6 +133,8 @@ def _found(text: str, marks: list[_Mark]) -> Found:
     if last.how == "boxed":
         boxes = _neighbours(text, marks)
         answer = ", ".join(dict.fromkeys(box.text or "" for box in boxes))
+        if (other := OR_ELSE.match(text, last.end)) is not None:
+            answer = f"{answer} or {other[1]}"
         return Found(answer, last.how, False, locate(text, answer, boxes[0].start, last.end))
     answer = last.text or ""
     return Found(answer, last.how, last.clause, locate(text, answer, last.start, last.end))

@@ -21,7 +21,9 @@ from verifiers.cues import (
     ASIDES,
     BOLD,
     BOUND,
+    CASES,
     CHANGED,
+    CLAIMED,
     CLAUSES,
     COMPARED,
     CONSEQUENCE,
@@ -29,6 +31,7 @@ from verifiers.cues import (
     CUE,
     DENIED,
     DOUBT,
+    FAULTED,
     FORMULA,
     FRONT,
     HEDGE,
@@ -81,6 +84,8 @@ def trimmed(sentence: str) -> str:
     """A clause without what explains it, what it denies and what it takes back."""
     sentence = ANNOTATION.sub("", sentence).strip()
     sentence = RATHER.sub("", RETRACTED.sub("", sentence)).strip()
+    if CASES.search(sentence):
+        return bare(sentence)
     for pattern in (ASIDES, REASON, NEGATION):
         match = pattern.search(sentence)
         if match and match.start() > 0:
@@ -108,7 +113,8 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
     Where that sentence speaks of several things, the one that `question` asks for counts.
     """
     sentences = [s.strip() for s in SENTENCE.split(ANNOTATION.sub("", text[-LAST:]) + " ")]
-    sentences = [s for s in sentences if s]
+    bullets = sum(s.startswith("- ") for s in sentences) > 1
+    sentences = [s.removeprefix("- ") if bullets else s for s in sentences if s]
     maths = any(MATHS.search(s) for s in sentences)
     aside: str | None = None
     for sentence in reversed(sentences):
@@ -148,7 +154,12 @@ def _asked(sentence: str, question: str) -> str:
 def result(sentence: str, reads: Reads) -> str | None:
     """The result that one sentence states; None where it states none."""
     body = _body(sentence)
-    if body is None or ABOUT_IT.search(sentence) or DOUBT.search(sentence):
+    if (
+        body is None
+        or sentence.endswith("?")
+        or ABOUT_IT.search(sentence)
+        or DOUBT.search(sentence)
+    ):
         return None
     if reads(bare(body)):
         return bare(body)
@@ -167,6 +178,8 @@ def result(sentence: str, reads: Reads) -> str | None:
         if body[: verb.start()].lower().endswith("to ") and not REACHED.fullmatch(verb[0]):
             continue
         if START.search(predicate):
+            if CLAIMED.search(body[: verb.end()]):
+                return None
             if verb[0].lower() == "be" and MODAL.search(body[: verb.start()]):
                 return None
             return _told(predicate, reads)
@@ -193,7 +206,8 @@ def _body(sentence: str) -> str | None:
         body = body[: match.start()]
         if (many := MANY_NOT.fullmatch(body)) is not None:
             return many[1]
-        if not MATHS.search(body) or DENIED.search(body):
+        refused = match[0].lower().lstrip(" ,").startswith("cannot") and not VERB.search(body)
+        if not MATHS.search(body) or DENIED.search(body) or refused:
             return None
     return body
 
@@ -204,6 +218,8 @@ def _told(predicate: str, reads: Reads) -> str | None:
     if match is None or BOUND.search(predicate[: match.start()]):
         return None
     rest = bare(predicate[match.start() :])
+    if (number := NUMBER.match(rest)) is not None and FAULTED.match(rest, number.end()):
+        return None
     first = AFTERTHOUGHT.split(rest, maxsplit=1)
     if len(first) == 2 and LATER.search(first[1]) and reads(first[0]):
         return first[0]
@@ -246,7 +262,7 @@ def _alone(body: str, reads: Reads) -> str | None:
         return None
     number = numbers[0]
     before, after = body[: number.start()], body[number.end() :]
-    if BOUND.search(before) or LIMITED.match(after):
+    if BOUND.search(before) or LIMITED.match(after) or FAULTED.match(after):
         return None
     stated = FRONT.fullmatch(before) or COPULA.match(after.lstrip()) or ANNOUNCING.search(before)
     return number[0].strip() if stated else None

@@ -15,7 +15,7 @@ from pathlib import Path
 import math_forms
 import math_mutations
 
-SEEDS = range(1, 3)
+SEEDS = range(1, 6)
 PAIRS = Path(__file__).with_name("math_pairs.jsonl")
 Row = tuple[str, str, str, str]
 

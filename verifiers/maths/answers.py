@@ -85,6 +85,8 @@ class Answers(Measured):
         modulus = self.argument()
         if bracket:
             self.expect(")")
+        if not bracket and len(sides) == 1 and sides[0].op == modulus.op == "num" and modulus.value:
+            return Node("num", (), sides[0].value % modulus.value)
         return Node("mod", (sides[-1], modulus))
 
     def name(self) -> Node | None:

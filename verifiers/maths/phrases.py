@@ -11,9 +11,9 @@ LABEL = re.compile(
     re.S | re.I,
 )
 HEDGE = re.compile(
-    r"(?:(?:is|are|equals?|be|approximately|approx\.?|about|around|roughly|nearly|exactly|precisely"
+    r"(?:(?:is|are|equals?|be|approximately|approx\.?|about|around|roughly|exactly|precisely"
     r"|thus|therefore|hence|clearly|indeed|only|just"
-    r"|simply|either|both|(?:the |our |my )?(?:final |correct )?answer(?: is|:)?"
+    r"|simply|both|(?:the |our |my )?(?:final |correct )?answer(?: is|:)?"
     r"|a total of|equal to|the (?:number|value|set|interval|point|fraction)"
     r"|\\(?:approx|therefore|implies|Rightarrow|boxed))(?![A-Za-z])|=>?)\s*",
     re.I,

@@ -123,7 +123,9 @@ TURNS = re.compile(r"(\d{1,9})\s*°\s*\*?\s*([klmn])(?![A-Za-z])")
 OCLOCK = re.compile(r"(?<=\d)\s*o'?\s?clock\b")
 EARLY = re.compile(r"(?<=\d)\s*(?:o'clock )?in the morning\b")
 LATE = re.compile(r"(?<=\d)\s*(?:o'clock )?(?:in the (?:afternoon|evening)|at night)\b")
-REMARK = re.compile(r"(?<=[\d}\s])\s*\(\s*[A-Za-z][a-z ]{2,}\)\s*$")
+REMARK = re.compile(
+    r"(?<=[\d}\s])\s*\(\s*(?!unsure|not |maybe|guess|perhaps|probably|or )[A-Za-z][a-z ]{2,}\)\s*$"
+)
 SPACED_THOUSANDS = re.compile(
     r"(?<![\d.,/^_{] )(?<![\d.,/^_])\b\d{1,3}(?: \d{3})+(?![\d.]*[\d/])(?! ?/)"
 )

@@ -50,7 +50,11 @@ RELATIONS = {
 SEPARATORS = _words(r", ; and or \lor \land \vee \wedge ⏎ &")
 CUES = _words("at with by attained so if hence thus therefore then since because when and or")
 MODULO = _words(r"\pmod \mod \bmod mod")
-BLOCKING = _words("most least than not plus minus times divided if unless maybe perhaps possibly")
+BLOCKING = _words(
+    "most least squared cubed factorial choose is are was were wrong right cannot"
+    " probably likely th st nd rd than not plus minus times divided if"
+    " unless maybe perhaps possibly"
+)
 FIGURES = _words(r"\angle \triangle \overline \measuredangle \widehat")
 
 EXPRESSIONS = _words("num sym const add mul div neg pow root fact pct based call big")
