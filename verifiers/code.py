@@ -17,7 +17,7 @@ from verifiers.box.order import Child
 from verifiers.boxed import SHOWN, Boxed, fault
 from verifiers.languages import Languages
 from verifiers.records import Problem, Verdict
-from verifiers.submission import LONGEST, find
+from verifiers.submission import LONGEST, completed, find
 
 QUICK = 0.5
 """Seconds within which a block must fail for want of the blocks above it, to be tried with them."""
@@ -93,6 +93,8 @@ class CodeVerifier(Boxed):
 
     def _judge(self, problem: Problem, source: str, name: str) -> Verdict:
         gold = problem.answer
+        if "entry_point" in gold and isinstance(problem.prompt, str):
+            source = completed(source, problem.prompt, gold["entry_point"])
         if gold["kind"] == "function":
             return self._function(gold, source)
         if gold["kind"] == "script":

@@ -37,13 +37,14 @@ def judge(
     verifier: Boxed, gold: Mapping[str, Any], source: str, language: Language | None
 ) -> Verdict:
     """Run the program on every test; `language` is None for Python."""
+    end = time.monotonic() + verifier.limits.submission
+    tests = gold["tests"]
     if language is None:
-        return _tests(
-            verifier, gold["tests"], verifier.box(source).run, Child("program", {"source": source})
-        )
+        child = Child("program", {"source": source})
+        return _tests(verifier, tests, verifier.box(source).run, child, end)
     return _with_build(
         verifier, source, language, language.build,
-        lambda run, child: _tests(verifier, gold["tests"], run, child),
+        lambda run, child: _tests(verifier, tests, run, child, end),
     )  # fmt: skip
 
 
@@ -95,9 +96,10 @@ def _unbuilt(verifier: Boxed, outcome: Outcome) -> tuple[str, str]:
     return reason, f"it does not build: {said[:200] or why}"
 
 
-def _tests(verifier: Boxed, tests: Sequence[Mapping[str, Any]], run: Run, child: Child) -> Verdict:
-    """All tests in turn, within the time of the submission."""
-    end = time.monotonic() + verifier.limits.submission
+def _tests(
+    verifier: Boxed, tests: Sequence[Mapping[str, Any]], run: Run, child: Child, end: float
+) -> Verdict:
+    """All tests in turn, until `end` at most."""
     right, first = 0, ("", "")
     for number, test in enumerate(tests, 1):
         left = end - time.monotonic()

@@ -5,8 +5,10 @@ Time is linear in the text.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 LONGEST = 200_000
@@ -68,12 +70,46 @@ def _bare(text: str, start: int) -> Code | None:
     return Code(source, (at, at + len(source)))
 
 
-def _choose(text: str, blocks: list[_Block], entry: str) -> int | None:
-    """The number of the block that counts."""
+def defines(source: str, entry: str, start: int = 0, end: int = LONGEST) -> bool:
+    """Whether a source has a function, class or name `entry`."""
+    return _definition(entry).search(source, start, end) is not None
+
+
+@lru_cache
+def _definition(entry: str) -> re.Pattern[str]:
     name = re.escape(entry.split(".")[-1])
-    defines = re.compile(
+    return re.compile(
         rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{name}\b|^{name}[ \t]*[:=]", re.M
     )
+
+
+def completed(source: str, prompt: str, entry: str) -> str:
+    """A source with what a prompt that is itself code puts before it, as HumanEval's prompts are.
+
+    The whole prompt before what continues its last function; what stands above that function
+    before a source that defines it anew.
+    """
+    if not _is_python(prompt):
+        return source
+    if defines(source, entry):
+        place = _definition(entry).search(prompt)
+        return prompt[: place.start()] + source if place else source
+    return f"{prompt.rstrip()}\n{'' if source[:1] in (' ', chr(9)) else '    '}{source}"
+
+
+@lru_cache(maxsize=1024)
+def _is_python(prompt: str) -> bool:
+    if len(prompt) > LONGEST or "def " not in prompt:
+        return False
+    try:
+        ast.parse(f"{prompt.rstrip()}\n    pass\n")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _choose(text: str, blocks: list[_Block], entry: str) -> int | None:
+    """The number of the block that counts."""
     last = None
     for number in range(len(blocks) - 1, -1, -1):
         block = blocks[number]
@@ -82,7 +118,7 @@ def _choose(text: str, blocks: list[_Block], entry: str) -> int | None:
         last = number if last is None else last
         if not entry:
             break
-        if defines.search(text, block.start, block.end):
+        if defines(text, entry, block.start, block.end):
             return number
     return last
 

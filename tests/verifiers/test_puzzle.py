@@ -12,7 +12,7 @@ EVALUATING = (
     "binary_matrix", "countdown", "intermediate_integration", "n_queens", "polynomial_multiplication",
     "puzzle24", "simple_integration", "spiral_matrix", "string_insertion",
 )  # fmt: skip
-PLAIN = ("chain_sum", "zebra_puzzles", "arc_1d", "sokoban", "arc_agi")
+PLAIN = ("chain_sum", "zebra_puzzles", "arc_1d", "sokoban")
 PROGRAMS = (
     "__import__('os').system('true')",
     "[c for c in ().__class__.__base__.__subclasses__()]",

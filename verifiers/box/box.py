@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import struct
@@ -20,6 +19,7 @@ from typing import Any
 from verifiers.base import VerifierError
 from verifiers.box import ladder
 from verifiers.box.order import Child, Limits, Order, Outcome
+from verifiers.box.scratch import wipe
 from verifiers.records import Isolation
 
 UP, READY = 10.0, 60.0
@@ -256,7 +256,9 @@ class _Running:
         assert self._process.stderr is not None
         self._process.stderr.close()
         if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                wipe(self._scratch)
+                os.rmdir(self._scratch)
 
 
 def _tree(pid: int) -> list[int]:

@@ -143,8 +143,10 @@ UNPACKED: dict[str, Any] = {
 }
 
 
-def opaque(wire: Any) -> bool:
-    """Whether anything in a wire form could not cross."""
+def opaque(wire: Any) -> list[str]:
+    """The types of what could not cross in a wire form."""
     if isinstance(wire, dict):
-        return "?" in wire or any(map(opaque, wire.values()))
-    return isinstance(wire, list) and any(map(opaque, wire))
+        if "?" in wire:
+            return [str(wire["?"])]
+        wire = list(wire.values())
+    return [name for part in wire for name in opaque(part)] if isinstance(wire, list) else []

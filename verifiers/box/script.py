@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from . import plain, remote
 
 TICK = 0.5
+OPAQUE = plain.Opaque.__name__
 
 
 class BadTest(BaseException):
@@ -97,8 +98,11 @@ class _Line:
             sent = {"call": name, "args": plain.pack(list(args)), "kwargs": plain.pack(kwargs)}
         except plain.TooLarge:
             raise BadTest("the test's arguments are too large") from None
-        if plain.opaque(sent["args"]) or plain.opaque(sent["kwargs"]):
-            raise BadTest("the test passes what is no plain value")
+        names = [*plain.opaque(sent["args"]), *plain.opaque(sent["kwargs"])]
+        if OPAQUE in names:
+            raise TypeError("the submission returned what is no plain value")
+        if names:
+            raise BadTest(f"the test passes what is no plain value: {names[0]}")
         try:
             self.peer.send(sent, now=True)
             answer = remote.receive(self.peer.number)
@@ -134,6 +138,8 @@ def _raised(answer: dict[str, Any]) -> Exception:
     names = [str(name) for name in answer["error"]]
     known = (getattr(builtins, name, None) for name in names)
     base = next((k for k in known if isinstance(k, type) and issubclass(k, Exception)), Exception)
+    if issubclass(base, StopIteration | StopAsyncIteration):  # which a loop would take for its end
+        base, names = RuntimeError, ["RuntimeError"]
     kind = base if names[0] == base.__name__ else type(names[0], (base,), {})
     try:
         fault = kind(str(answer.get("said", "")))

@@ -20,10 +20,10 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from . import jail, landlock, puzzles, remote, script
+from .scratch import FILES, crowded, wipe
 
 TICK = 0.03
 FDS = 24
-FILES = 20_000
 CLOEXEC = 0x40000000
 CHANNEL = 250
 PRELOAD = (
@@ -217,10 +217,10 @@ class Zygote:
         for folder in self.scratch:
             if self.first:
                 room = os.statvfs(folder)
-                crowded = room.f_files - room.f_ffree > FILES
+                full = room.f_files - room.f_ffree > FILES
             else:
-                crowded = _crowded(folder)
-            if crowded:
+                full = crowded(folder)
+            if full:
                 return "files"
         return ""
 
@@ -287,41 +287,3 @@ def _resident(pid: int) -> tuple[int, int]:
             )
             return int(own.split(None, 1)[0]) << 10, int(shared.split(None, 1)[0]) << 10
     return 0, 0
-
-
-def _crowded(folder: str) -> bool:
-    """Whether a folder on a common disk holds more files than a submission may make."""
-    count, waiting = 0, [folder]
-    while waiting and count <= FILES:
-        with suppress(OSError), os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                count += 1
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-    return count > FILES
-
-
-def wipe(folder: str) -> None:
-    """Empty `folder`, however deep and however named: what is nested is moved up first."""
-    os.chmod(folder, 0o700)
-    token, count = os.urandom(8).hex(), 0
-    while names := os.listdir(folder):
-        for name in names:
-            path = os.path.join(folder, name)
-            if not _is_folder(path):
-                os.unlink(path)
-                continue
-            os.chmod(path, 0o700)
-            for inner in os.listdir(path):
-                below = os.path.join(path, inner)
-                if _is_folder(below):
-                    os.chmod(below, 0o700)
-                    count += 1
-                    os.rename(below, os.path.join(folder, f"{token}.{count}"))
-                else:
-                    os.unlink(below)
-            os.rmdir(path)
-
-
-def _is_folder(path: str) -> bool:
-    return os.path.isdir(path) and not os.path.islink(path)
