@@ -22,7 +22,7 @@ from pipelines.recipe import Recipe, problem_sets
 from pipelines.run_folder import RunFolder
 from pipelines.stages import Job, Node, evaluate
 from students.errors import DataError, ModelError
-from students.memory import one_heap, release
+from students.memory import few_kernels, one_heap, release
 from verifiers.base import VerifierError
 
 PARTS = ("generate", "curate", "train", "evaluate")
@@ -94,6 +94,7 @@ def run(
     where a stage fails; what was finished stays finished.
     """
     one_heap()
+    few_kernels()
     with users_mistakes():
         check(recipe, parts)
         plan = nodes(recipe)

@@ -1,12 +1,14 @@
-"""Memory that was freed, given back to the system."""
+"""Memory that was freed, given back to the system, and caches that would grow for ever."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
 
 M_ARENA_MAX = -8
+KERNELS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128", "LRU_CACHE_CAPACITY": "128"}
 
 
 def one_heap() -> None:
@@ -22,6 +24,17 @@ def one_heap() -> None:
             mallopt(M_ARENA_MAX, 1)
 
 
+def few_kernels() -> None:
+    """Let torch keep few of the kernels it compiles on a CPU; to be called before it is imported.
+
+    oneDNN compiles one for each shape of matrices and keeps a thousand. Packed batches are nearly
+    all of another length, so that a model of 135 million weights gathered over a gigabyte of them.
+    A step needs a few dozen. What the environment says already stands.
+    """
+    for name, count in KERNELS.items():
+        os.environ.setdefault(name, count)
+
+
 def release() -> None:
     """Let go of what nobody holds any more, and of what CUDA and the C library keep of it."""
     gc.collect()
@@ -33,9 +46,8 @@ def release() -> None:
 def trim() -> None:
     """Give back what the C library keeps of freed tensors.
 
-    glibc holds on to it, so that work with tensors of ever other sizes, as packed batches are,
-    leaves more and more holes between them: a model of 135 million weights took twice its memory
-    after a hundred steps. Elsewhere this does nothing.
+    glibc holds on to it, and work with tensors of ever other sizes, as packed batches are, leaves
+    more and more holes. Elsewhere this does nothing.
     """
     if sys.platform == "linux":
         malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
