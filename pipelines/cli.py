@@ -315,3 +315,7 @@ def _interrupt(*_: object) -> None:
 def _fail(message: str, status: int) -> None:
     print(f"distill: {message}", file=sys.stderr)
     sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
