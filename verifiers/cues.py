@@ -95,7 +95,7 @@ VERB = re.compile(
     r"|carr(?:y|ies)|wash(?:es)?|builds?|built|paints?|writes?|wrote|wins?|won|loses?|lost|fills?"
     r"|covers?|produces?|raises?|charges?|works?|sleeps?|slept|watch(?:es)?|jumps?|swims?|climbs?|rides?|rode|delivers?|serves?"
     r"|keeps?|kept|averages?|catch(?:es)?|caught|types?|prints?|donates?|gains?|adds? up to"
-    r"|comes? to|arrives?|arrived|departs?|begins?|began|ended|ends (?:at|up|with)"
+    r"|comes? (?:out )?to|arrives?|arrived|departs?|begins?|began|ended|ends (?:at|up|with)"
     r"|yields?|results? in"
     r"|amounts? to|(?:will|would|can|must|should|shall|did) (?!be\b)\w+"
     r"|started?|finish(?:ed|es)?|needs|grows?|grew|collect(?:s|ed)?|scor(?:es|ed)|read)\b",
@@ -104,6 +104,7 @@ VERB = re.compile(
 BOUND = re.compile(
     r"\b(?:at (?:least|most)|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower) than"
     r"|over|under|above|below|up to|between|not|never|within|twice|double|triple"
+    r"|(?:some|part|most|half) of"
     r"|like|such as|close to|near(?:ly)?"
     r"|almost|one of|among|n't|from|if|whether)\b",
     re.I,
@@ -115,7 +116,9 @@ HEDGE = re.compile(
 )
 DOUBT = re.compile(
     r"\b(?:likely|probably|perhaps|maybe|possibly|not sure|unsure|not certain|guess(?:ing)?"
-    r"|(?<!only )possible (?:answer|value|solution|result)|(?:an|one) example|as an ai)\b",
+    r"|(?<!only )possible (?:answer|value|solution|result)|estimate|used to be|should have been"
+    r"|(?:could|might|may) have \w+ed|(?:may|might) have \w+"
+    r"|seems? too|(?:an|one) example|as an ai)\b",
     re.I,
 )
 REACHED = re.compile(r"get|give|obtain|find|be|make|get to", re.I)
@@ -172,7 +175,10 @@ OPTION = re.compile(
     r"\b(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])\)?(?![A-Za-z])"
     r"|^\W*([A-J])\)? is (?:the )?(?:correct|right|best|answer)"
 )
-LATER = re.compile(r"\b(?:late|early|later|earlier|(?:more|less|fewer) than)\b", re.I)
+LATER = re.compile(
+    r"\b(?:late|early|later|earlier|(?:more|less|fewer) than|of (?:them|which|these|those))\b", re.I
+)
+ENDING = re.compile(r"\b(?:at (?:most|least)|or (?:so|more|less|fewer))\b", re.I)
 AFTERTHOUGHT = re.compile(r"[,;] ")
 BOLD = re.compile(r"\*\*(.+?)\*\*")
 MATHS = re.compile(r"\d|\\[a-zA-Z]|\$")

@@ -31,6 +31,7 @@ from verifiers.cues import (
     CUE,
     DENIED,
     DOUBT,
+    ENDING,
     FAULTED,
     FORMULA,
     FRONT,
@@ -219,6 +220,8 @@ def _told(predicate: str, reads: Reads) -> str | None:
         return None
     rest = bare(predicate[match.start() :])
     if (number := NUMBER.match(rest)) is not None and FAULTED.match(rest, number.end()):
+        return None
+    if ENDING.search(rest):
         return None
     first = AFTERTHOUGHT.split(rest, maxsplit=1)
     if len(first) == 2 and LATER.search(first[1]) and reads(first[0]):

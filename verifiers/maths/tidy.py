@@ -185,7 +185,8 @@ def _upright(match: re.Match[str]) -> str:
     """Upright letters that are units by their full names, so that no variable is read in them."""
     inside = match[1]
     before = match.string[max(0, match.start() - 12) : match.start()].rstrip(" ~\\,;:!")
-    if before[-1:] not in set("0123456789})") or not UNIT_WORDS.fullmatch(inside):
+    measured = before[-1:] in set("0123456789})") or before.endswith("\\pi")
+    if not measured or not UNIT_WORDS.fullmatch(inside):
         return match[0]
     return " " + re.sub(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])", _unit_name, inside) + " "
 
