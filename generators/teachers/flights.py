@@ -192,22 +192,24 @@ class Flights:
             self._fail(error)
         finally:
             del self._running[attempt]
-            attempt.flight.live -= 1
-            self._release(attempt)
+            held = self._release(attempt)
         if reading is not None:
             try:
-                self._take(attempt, reading, content)
+                self._take(attempt, held, reading, content)
             except TeacherError as error:
                 self._fail(error)
         self.pump()
         self.wake.set()
 
-    def _release(self, attempt: Attempt) -> None:
-        if attempt.holds:
-            attempt.holds = False
+    def _release(self, attempt: Attempt) -> bool:
+        """Free the place of an attempt; False where another was started in its stead before."""
+        held, attempt.holds = attempt.holds, False
+        if held:
             attempt.endpoint.throttle.in_flight -= 1
+            attempt.flight.live -= 1
+        return held
 
-    def _take(self, attempt: Attempt, reading: Reading, content: bytes) -> None:
+    def _take(self, attempt: Attempt, held: bool, reading: Reading, content: bytes) -> None:
         """What an attempt brought: an answer, one that comes too late, or trouble."""
         flight, endpoint, found = attempt.flight, attempt.endpoint, reading.found
         seconds = time.monotonic() - attempt.started
@@ -215,7 +217,7 @@ class Flights:
             self.trouble[found.reason] += 1
             if found.answered or reading.usage.completion_tokens:
                 self._note(flight, found.reason, reading, seconds, content)
-            self._failed(attempt, found)
+            self._failed(attempt, held, found)
             return
         endpoint.last_answer = time.monotonic()
         endpoint.pace.add(seconds)
@@ -233,7 +235,7 @@ class Flights:
         self._end(flight)
         self.settle(flight, found, reading.usage, seconds)
 
-    def _failed(self, attempt: Attempt, trouble: Trouble) -> None:
+    def _failed(self, attempt: Attempt, held: bool, trouble: Trouble) -> None:
         flight = attempt.flight
         if trouble.reason.startswith("status") and trouble.reason[7:] in ("429", "503", "529"):
             attempt.endpoint.throttle.refused(trouble.wait)
@@ -244,7 +246,7 @@ class Flights:
         if trouble.answered:
             attempt.endpoint.last_answer = time.monotonic()
             flight.useless += 1
-        if flight.settled or flight.live > 0 or self.failure is not None:
+        if not held or flight.settled or flight.live > 0 or self.failure is not None:
             return
         if self.patience.over(flight, trouble):
             self._end(flight)

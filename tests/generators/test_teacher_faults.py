@@ -90,6 +90,14 @@ def test_f2_an_answer_that_comes_after_its_second_is_in_the_ledger(path):
     assert count(ledger) == paid(server)
 
 
+def test_f2_a_second_try_that_is_refused_is_tried_on(path):
+    server = TeacherServer(plan=chance({"hang": 0.04, "429": 0.4}, seed=3), latency=0.01)
+    found, sampler, ledger = run(asks(300), server, path, max_in_flight=32)
+    assert {c.finish_reason for c in found} == {"stop"}
+    assert (len(found), sampler.trouble["hedged"] > 3) == (300, True)
+    assert count(ledger) == paid(server)
+
+
 @pytest.mark.parametrize("fault", ["cut", "reset", "unfinished"])
 def test_f3_a_broken_answer_is_never_stored_as_whole(path, fault):
     server = TeacherServer(plan=first(fault, fault), message=essay(60))

@@ -87,7 +87,8 @@ class TeacherServer:
         keep: keep the bodies of all requests in `bodies`.
 
     `served` counts what happened, `paid` the completions by question, `prompt_tokens` and
-    `completion_tokens` what it was paid for: every answer that left it whole.
+    `completion_tokens` what it was paid for: every answer that left it whole. `twice` holds, for
+    each question that was answered again, when it had been answered before.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class TeacherServer:
         self.refuses, self.capacity, self.keep = set(refuses), capacity, keep
         self.served, self.requests, self.connections = Counter(), 0, 0
         self.paid, self.prompt_tokens, self.completion_tokens = Counter(), 0, 0
+        self.delivered, self.twice = {}, []
         self.in_flight, self.most_in_flight, self.last = 0, 0, None
         self.bodies, self.keys = [], set()
         self.first_request = self.last_request = None
@@ -142,6 +144,8 @@ class TeacherServer:
             "completion_tokens": self.completion_tokens,
             "most_in_flight": self.most_in_flight,
             "connections": self.connections,
+            "now": self._loop.time(),
+            "twice": self.twice,
             "seconds": (self.last_request or 0) - (self.first_request or 0),
         }
 
@@ -153,8 +157,11 @@ class TeacherServer:
 
     def pay(self, body, reply):
         """Note an answer that leaves the house."""
-        spent = reply["usage"]
-        self.paid[question(body)] += len(reply["choices"])
+        spent, asked = reply["usage"], question(body)
+        if asked in self.delivered:
+            self.twice.append(self.delivered[asked])
+        self.delivered[asked] = self._loop.time()
+        self.paid[asked] += len(reply["choices"])
         self.prompt_tokens += spent["prompt_tokens"]
         self.completion_tokens += spent["completion_tokens"]
 
