@@ -298,7 +298,11 @@ class Flights:
         self.wake.set()
 
     def _hedge(self, now: float) -> None:
-        """Ask again what hangs, as far as the credit goes; its place is free for others."""
+        """Ask again what hangs; its place is free for others. There is credit for one request in
+        twenty that are answered, and one for each deadline that passes."""
+        deadlines = [e.pace.deadline for e in self.endpoints if e.pace.deadline is not None]
+        if deadlines:
+            self._credit = min(64.0, self._credit + SWEEP / min(deadlines))
         for attempt in list(itertools.takewhile(lambda a: now - a.started > SWEEP, self._running)):
             if now - attempt.started > self.timeout and attempt.task is not None:
                 attempt.late = True
