@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sqlite3
 import sys
@@ -14,9 +15,12 @@ from cyclopts import App, CycloptsError, Parameter
 
 from pipelines.errors import PipelineError, UsageError
 
+UNSAFE_LOCAL, UNSAFE = "--unsafe-local", "DISTILL_UNSAFE_LOCAL"
+
 app = App(
     name="distill",
-    help="From a teacher's question to a student whose gain is measured.",
+    help="From a teacher's question to a student whose gain is measured.\n\n"
+    "--unsafe-local, in any place: where no box can be built, run what models wrote without one.",
     help_format="plaintext",
     version_flags=[],
     suppress_keyboard_interrupt=False,
@@ -288,12 +292,20 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=1)
 
 
+def _allowed(argv: list[str] | None) -> list[str]:
+    """The arguments without `--unsafe-local`, which is set for this process and its workers."""
+    words = sys.argv[1:] if argv is None else argv
+    if UNSAFE_LOCAL in words:
+        os.environ[UNSAFE] = "1"
+    return [word for word in words if word != UNSAFE_LOCAL]
+
+
 def main(argv: list[str] | None = None) -> None:
     """The entry point: exit status 0 done, 1 failed, 2 bad usage, 130 interrupted."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
     try:
-        app(argv, exit_on_error=False, print_error=False)
+        app(_allowed(argv), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         _fail(str(error), 2)
     except PipelineError as error:
