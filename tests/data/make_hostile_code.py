@@ -195,7 +195,7 @@ def near(rng: random.Random, old: Any) -> tuple[str, str]:
 
 def values(rng: random.Random) -> Iterator[Row]:
     """Results that are right, and results that are off by one small step."""
-    for _ in range(90):
+    for _ in range(124):
         gold = value(rng)
         answer = {"kind": "function", "entry_point": "f", "tests": [{"args": [], "expected": gold}]}
         source, why = near(rng, gold)
@@ -214,7 +214,7 @@ def values(rng: random.Random) -> Iterator[Row]:
 
 def outputs(rng: random.Random) -> Iterator[Row]:
     """Outputs that differ in what counts, and outputs that differ in what does not."""
-    for index in range(50):
+    for index in range(72):
         lines = [str(rng.randrange(-50, 200)) for _ in range(rng.randrange(2, 5))]
         at = rng.randrange(len(lines))
         seen = list(lines)
@@ -262,7 +262,7 @@ ADD = {
 
 def texts(rng: random.Random) -> Iterator[Row]:
     """A last program that is right or wrong, in random surroundings."""
-    for index in range(60):
+    for index in range(72):
         good = index % 4 == 0
         last, other = (GOOD, rng.choice(BAD)) if good else (rng.choice(BAD), GOOD)
         fence = rng.choice(["```", "~~~", "````"])

@@ -62,6 +62,7 @@ def environment(scratch: str) -> dict[str, str]:
         "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": scratch, "TMPDIR": scratch,
         "LANG": "C.UTF-8", "USER": "box", "LOGNAME": "box", "PYTHONHASHSEED": "0",
         "MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
+        "OPENSSL_CONF": "/dev/null",
     }  # fmt: skip
 
 

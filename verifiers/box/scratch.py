@@ -45,3 +45,10 @@ def wipe(folder: str) -> None:
 
 def _is_folder(path: str) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)
+
+
+def make_runnable(folder: str) -> None:
+    """What was built in `folder` may be run: on Landlock a compiler cannot change its mode."""
+    for entry in os.scandir(folder):
+        if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_nlink == 1:
+            os.chmod(entry.path, 0o700)

@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from . import jail, landlock, puzzles, remote, script
-from .scratch import FILES, crowded, wipe
+from .scratch import FILES, crowded, make_runnable, wipe
 
 TICK = 0.03
 FDS = 24
@@ -146,6 +146,8 @@ class Zygote:
         os.close(trouble)
         if not order.get("keep"):
             self.clear()
+        elif self.rung == "landlock":
+            make_runnable(self.scratch[0])
         self.say({"n": order["n"], "why": why, "exits": exits})
 
     def clear(self) -> None:
