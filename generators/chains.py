@@ -34,7 +34,7 @@ async def chains(
     open_groups: dict[str, _Open] = {}
     beside: list[Request] = []
     ready: deque[Group] = deque()
-    judging = Backlog()
+    judging = Backlog(LOOK_AHEAD)
     book = _Book(store, pool)
 
     def requests() -> Iterator[Request]:

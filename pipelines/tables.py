@@ -12,8 +12,8 @@ from verifiers.files import place
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PIECE_ROWS = 4096
-PIECE_CHARACTERS = 2 << 20
+PIECE_ROWS = 2048
+PIECE_CHARACTERS = 1 << 20
 NUMBERS = {"difficulty": "double", "score": "double", "index": "int64"}
 FLAGS = ("answer_is_json", "prompt_is_chat")
 PROBLEM = (
@@ -31,7 +31,7 @@ class Table:
     """A Parquet file that is there when all of it is written, or not at all.
 
     `columns` are its columns; rows are dicts with them. Rows are put in their order within pieces
-    of 4096 rows, or fewer where they are long.
+    of 2048 rows, or fewer where they are long.
     """
 
     def __init__(self, target: Path, columns: tuple[str, ...]):

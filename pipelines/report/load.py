@@ -24,6 +24,7 @@ METRICS = (
     "clipped", "zero_variance", "self_check", "wrong_step", "recovered",
 )  # fmt: skip
 Points = list[tuple[int, float]]
+PIECE = 4096
 
 
 class ReportError(PipelineError):
@@ -116,7 +117,7 @@ class Run:
         for path in self.files(config):
             with pq.ParquetFile(path) as file:
                 present = [name for name in columns if name in file.schema_arrow.names]
-                yield from file.iter_batches(batch_size=65536, columns=present)
+                yield from file.iter_batches(PIECE, columns=present, use_threads=False)
 
     def records(self, config: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         """A data set row by row, absent columns as None."""

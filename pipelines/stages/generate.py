@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -111,8 +112,13 @@ async def _write(
 
 
 def draw(job: Job) -> Counts:
-    """Write data/chains."""
-    return asyncio.run(_draw(job))
+    """Write data/chains. The garbage collector looks less often: it took a tenth of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(20_000, 20, 20)
+    try:
+        return asyncio.run(_draw(job))
+    finally:
+        gc.set_threshold(*before)
 
 
 class _Drawn:
