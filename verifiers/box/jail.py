@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from typing import Any
 
-from . import seccomp, system
+from . import system
 
 STACK = 100 << 20
 THREAD_STACK = 4 << 20
@@ -36,11 +36,6 @@ def limit(limits: dict[str, Any], footprint: int) -> None:
     _set(resource.RLIMIT_NOFILE, OPEN_FILES)
     _set(resource.RLIMIT_CORE, 0)
     _set(resource.RLIMIT_STACK, STACK)
-
-
-def filter_calls(alone: bool, signals: bool) -> None:
-    """No new privileges, and the filter on system calls."""
-    seccomp.install(alone, signals)
 
 
 def _set(name: int, value: int) -> None:

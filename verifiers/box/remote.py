@@ -7,6 +7,7 @@ much as a returned one.
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import gc
 import json
@@ -230,10 +231,8 @@ def program(task: dict[str, Any], channels: list[int]) -> int:
     except BaseException as fault:
         sys.excepthook(type(fault), fault, fault.__traceback__)
         status = 1
-    import atexit
-    import threading
-
-    threading._shutdown()  # type: ignore[attr-defined]
+    if threading := sys.modules.get("threading"):
+        threading._shutdown()
     atexit._run_exitfuncs()
     if not flush():
         status = status or 120

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 import struct
 
 from . import system
@@ -68,15 +67,11 @@ MMAP, MAP_SHARED, MAP_ANONYMOUS, SHARED_LIMIT = (9, 222), 0x01, 0x20, 1 << 16
 SOCKET, CLONE, KILLING, TGKILL = (41, 198), (56, 220), (62, 129), (234, 131)
 
 
-def install(alone: bool, signals: bool) -> None:
-    """Put the filter on this process and all its children, for good.
+def install(program: bytes) -> None:
+    """Put a filter on this process and all its children, for good.
 
-    `alone`: no namespaces stand behind it. `signals`: bound signals to this process and its group.
-    Raises OSError where the kernel or the machine has no such filter.
+    Raises OSError where the kernel has no such filter.
     """
-    if system.MACHINE not in ARCHITECTURE:
-        raise OSError(errno.ENOSYS, f"no system call filter for {system.MACHINE}")
-    program = _program(alone, os.getpid() if signals else 0)
     code = ctypes.create_string_buffer(program, len(program))
     head = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program) // 8,
                                                    ctypes.addressof(code)))  # fmt: skip
@@ -92,8 +87,14 @@ def _give(number: int) -> bytes:
     return _op(RETURN, ERRNO | number)
 
 
-def _program(alone: bool, pid: int) -> bytes:
-    """The filter as BPF; `pid` is the only process that may be signalled, 0 for any."""
+def program(alone: bool, pid: int = 0) -> bytes:
+    """The filter as BPF. Raises OSError where there is none for this machine.
+
+    `alone`: no namespaces stand behind it. `pid` is the only process that may be signalled, itself
+    and its group; 0 for any.
+    """
+    if system.MACHINE not in ARCHITECTURE:
+        raise OSError(errno.ENOSYS, f"no system call filter for {system.MACHINE}")
     column = list(ARCHITECTURE).index(system.MACHINE)
     rules = [
         _op(LOAD, ARCH), _op(JEQ, ARCHITECTURE[system.MACHINE], 1), _op(RETURN, KILL),

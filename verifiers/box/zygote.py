@@ -19,16 +19,17 @@ import time
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from . import jail, landlock, puzzles, remote, script
+from . import jail, landlock, puzzles, remote, script, seccomp
 from .scratch import FILES, crowded, make_runnable, wipe
 
 TICK = 0.03
 FDS = 24
 CLOEXEC = 0x40000000
 CHANNEL = 250
+# not random or threading: what they do after each fork costs more than importing them when needed
 PRELOAD = (
     "atexit", "bisect", "collections", "copy", "datetime", "enum", "functools", "heapq", "io",
-    "itertools", "math", "operator", "random", "re", "string", "threading", "time", "typing",
+    "itertools", "math", "operator", "re", "string", "time", "typing",
 )  # fmt: skip
 MODES = {
     "function": remote.function,
@@ -57,10 +58,10 @@ class Zygote:
         self.rung = rung
         self.scratch = scratch
         self.granted = granted
-        self.signals = signals
         self.first = os.getpid() == 1
         self.control = socket.socket(fileno=os.dup(0))
         self.anonymous = self.footprint = 0
+        self.filter = b"" if signals else seccomp.program(granted is not None)
 
     def serve(self, preload: list[str]) -> NoReturn:
         """Say that the walls stand, import what submissions often need, then obey."""
@@ -175,7 +176,7 @@ class Zygote:
                 landlock.restrict(*self.granted)
             jail.limit(spec["limits"], self.footprint)
             if self.rung != "unsafe":
-                jail.filter_calls(self.granted is not None, self.signals)
+                seccomp.install(self.filter or seccomp.program(True, os.getpid()))
             os.close(CHANNEL - 1)
         except BaseException as error:
             with suppress(OSError):
