@@ -81,7 +81,7 @@ class Bench:
             await self._repeat(pool)
             await self._leak(pool, target)
         self._isolation()
-        limit, memory = pool.limit, pool.memory
+        limit, memory = getattr(self.verifier, "limit", None) or pool.limit, pool.memory
         seconds, where = self.slowest
         self._note(
             "time and memory", seconds < limit and self.peak < memory,
