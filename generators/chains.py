@@ -1,11 +1,13 @@
-"""Chains: n completions a question, each judged as soon as it is there."""
+"""Chains: completions of each question, each judged as it comes, until there are enough."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
+from generators.bands import Keep
 from generators.config import ChainsConfig, Sampling
+from generators.stopping import Rule
 from generators.store import Store
 from generators.stored import Stored
 from generators.teachers.written import WrittenSampler, answers
@@ -14,6 +16,8 @@ from verifiers.records import Completion, Group, Problem, Verdict, content_id
 from verifiers.sampler import Request, Sampler
 
 LOOK_AHEAD = 512
+WINDOW = 8
+"""Batches of questions that are asked together, round by round."""
 
 
 async def chains(
@@ -24,63 +28,52 @@ async def chains(
     config: ChainsConfig,
     sampling: Sampling,
     seed: int,
+    keep: Keep = "learnable",
 ) -> AsyncIterator[Group]:
     """Judged groups in the order in which they finish; samples stand by their index, answers that
     are written beside the question behind them. Both are judged together, where a verifier does so.
 
     `problems` are read as far as the sampler has room, so there may be any number of them. Verdicts
-    are kept in the store by completion and judge, so nothing is judged twice either.
+    are kept in the store by completion and judge, so nothing is judged twice either. `keep` is the
+    difficulty band that `samples.stop: band_known` decides about.
     """
-    open_groups: dict[str, _Open] = {}
-    beside: list[Request] = []
+    asking = _Asking(problems, config, sampling, seed, Rule(config.samples, keep), sampler.batch)
     ready: deque[Group] = deque()
     judging = Backlog(LOOK_AHEAD)
     book = _Book(store, pool)
-
-    def requests() -> Iterator[Request]:
-        chosen = sampling.chosen()
-        for problem in problems:
-            written = answers(problem, config.system)
-            beside.extend(written)
-            open_groups[problem.id] = _Open(problem, config.samples + len(written))
-            messages = problem.messages(config.system)
-            for index in range(config.samples):
-                yield Request(
-                    problem_id=problem.id,
-                    messages=messages,
-                    sampling=chosen,
-                    seed=seed,
-                    index=index,
-                )
+    own = Stored(WrittenSampler(), store)
 
     async def completions() -> AsyncIterator[Completion]:
-        async for completion in sampler.sample(requests()):
+        async for completion in sampler.sample(asking.requests()):
             yield completion
-            if len(beside) >= LOOK_AHEAD:
-                async for answer in own.sample(_taken(beside)):
+            if len(asking.beside) >= LOOK_AHEAD:
+                async for answer in own.sample(_taken(asking.beside)):
                     yield answer
-        async for answer in own.sample(_taken(beside)):
+        async for answer in own.sample(_taken(asking.beside)):
             yield answer
 
     async def judge(completion: Completion) -> None:
-        group = open_groups[completion.problem_id]
+        group = asking.open[completion.problem_id]
         verdict = None
         if not pool.together(group.problem.verifier):
             verdict = await book.verdict(group.problem, completion)
         group.samples.append((completion, verdict))
         if len(group.samples) == group.wanted:
-            ready.append(await open_groups.pop(completion.problem_id).close(book))
+            judged = await group.judged(book)
+            if not asking.again(group, judged, verdict is None):
+                ready.append(asking.close(group, judged))
 
-    own = Stored(WrittenSampler(), store)
-    async for completion in completions():
-        await judging.add(judge(completion))
+    while not asking.done:
+        async for completion in completions():
+            await judging.add(judge(completion))
+            while ready:
+                yield ready.popleft()
+        await judging.drain()
+        for group in asking.short():
+            ready.append(asking.close(group, await group.judged(book)))
+        book.flush()
         while ready:
             yield ready.popleft()
-    await judging.drain()
-    ready.extend([await left.close(book) for left in open_groups.values()])
-    book.flush()
-    for group in ready:
-        yield group
 
 
 def _taken(requests: list[Request]) -> list[Request]:
@@ -91,17 +84,112 @@ def _taken(requests: list[Request]) -> list[Request]:
 class _Open:
     """A question some of whose samples are still to come; verdicts may wait for all of them."""
 
-    def __init__(self, problem: Problem, wanted: int):
-        self.problem = problem
-        self.wanted = wanted
+    def __init__(self, problem: Problem, place: int, written: int):
+        self.problem, self.place = problem, place
+        self.asked = 0
+        self.wanted = written
         self.samples: list[tuple[Completion, Verdict | None]] = []
 
-    async def close(self, book: _Book) -> Group:
+    async def judged(self, book: _Book) -> list[tuple[Completion, Verdict]]:
+        """All samples so far, in their order, with their verdicts."""
         self.samples.sort(key=lambda pair: (not pair[0].sampled, pair[0].index))
         judged = [(done, verdict) for done, verdict in self.samples if verdict is not None]
         if len(judged) < len(self.samples):
             judged = await book.group(self.problem, [completion for completion, _ in self.samples])
-        return Group(problem=self.problem, samples=judged)
+        return judged
+
+
+class _Asking:
+    """Which samples are asked for next: the questions that are open, and those still to come.
+
+    Where a sampler draws requests one by one, a question's further samples go first as soon as its
+    verdicts are known. Where it draws whole batches, whose shape must not depend on who finishes
+    first, all questions of a window are asked in rounds, in their order.
+    """
+
+    def __init__(
+        self,
+        problems: Iterable[Problem],
+        config: ChainsConfig,
+        sampling: Sampling,
+        seed: int,
+        rule: Rule,
+        batch: int,
+    ):
+        self.problems = enumerate(problems)
+        self.config, self.seed, self.rule = config, seed, rule
+        self.chosen = sampling.chosen()
+        self.in_rounds = batch > 1 and config.samples.sequential
+        self.window = WINDOW * batch
+        self.open: dict[str, _Open] = {}
+        self.beside: list[Request] = []
+        self.next: deque[tuple[_Open, int]] = deque()
+        self.exhausted = False
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to ask."""
+        return self.exhausted and not self.open
+
+    def requests(self) -> Iterator[Request]:
+        """What can be asked now; it may end while verdicts are awaited, and is called again."""
+        if self.in_rounds:
+            yield from self._round()
+            return
+        while self.next or self._read():
+            yield from self._draw(*self.next.popleft())
+
+    def _round(self) -> Iterator[Request]:
+        if not self.next:
+            while len(self.next) < self.window and self._read():
+                pass
+        waiting, self.next = sorted(self.next, key=lambda pair: pair[0].place), deque()
+        for group, more in waiting:
+            yield from self._draw(group, more)
+
+    def _read(self) -> bool:
+        """Open the next question; False where there is none."""
+        place, problem = next(self.problems, (0, None))
+        if problem is None:
+            self.exhausted = True
+            return False
+        written = answers(problem, self.config.system)
+        self.beside.extend(written)
+        group = self.open[problem.id] = _Open(problem, place, len(written))
+        self._want(group, self.config.samples.min)
+        return True
+
+    def _want(self, group: _Open, more: int) -> None:
+        group.wanted += more
+        self.next.append((group, more))
+
+    def _draw(self, group: _Open, more: int) -> Iterator[Request]:
+        first = group.asked
+        group.asked += more
+        messages = group.problem.messages(self.config.system)
+        for index in range(first, group.asked):
+            yield Request(
+                problem_id=group.problem.id, messages=messages, sampling=self.chosen,
+                seed=self.seed, index=index,
+            )  # fmt: skip
+
+    def again(self, group: _Open, judged: list[tuple[Completion, Verdict]], together: bool) -> bool:
+        """Whether a question needs more samples, which are then asked for."""
+        drawn = [verdict for completion, verdict in judged if completion.sampled]
+        more = self.rule.more(drawn, together)
+        if more:
+            self._want(group, more)
+        return more > 0
+
+    def short(self) -> list[_Open]:
+        """Open questions that get nothing more: the sampler left out some of their samples."""
+        waiting = {group.problem.id for group, _ in self.next}
+        return [group for name, group in self.open.items() if name not in waiting]
+
+    def close(self, group: _Open, judged: list[tuple[Completion, Verdict]]) -> Group:
+        """The finished question."""
+        del self.open[group.problem.id]
+        return Group(problem=group.problem, samples=judged)
 
 
 class _Book:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from generators.vllm_config import VllmConfig
 
@@ -176,9 +183,54 @@ QuestionSource = Annotated[
 ]
 
 
+class Samples(Section):
+    """How many completions are drawn for a question; a plain number stands for exactly so many."""
+
+    min: int = Field(2, gt=0, description="So many at least.")
+    max: int = Field(16, gt=0, description="So many at most; 128 where `min` is less.")
+    stop: Literal["band_known", "vote_decided"] = Field(
+        "band_known", description="When fewer than `max` are enough. `band_known`: it is decided "
+        "whether the pass rate of `max` samples would lie in `curate.difficulty.keep`, or be "
+        "`learnable` where that is absent. `vote_decided`: the answer that most gave will stay so."
+    )  # fmt: skip
+    confidence: float = Field(
+        0.95, gt=0.5, le=1, description="How sure `stop` must be; 1 waits for certainty."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number(cls, data: Any) -> Any:
+        if isinstance(data, int) and not isinstance(data, bool):
+            return {"min": data, "max": data}
+        if isinstance(data, dict | Samples):
+            return data
+        raise ValueError("a whole number, or {min, max, stop}")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Samples:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        if self.sequential and self.max > 128:
+            raise ValueError("max may be 128 at most where min is less")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return handler(self) if self.sequential else self.max
+
+    @property
+    def sequential(self) -> bool:
+        """Whether the number depends on the verdicts."""
+        return self.min < self.max
+
+
 class ChainsConfig(Section):
     """How chains are drawn for each question."""
 
-    samples: int = Field(4, gt=0, description="Completions a question.")
+    samples: Samples = Field(
+        default_factory=lambda: Samples(min=4, max=4),
+        description="Completions a question: a number, or {min, max, stop} to draw as few as "
+        "decide what matters.",
+    )
     system: str | None = Field(None, description="System prompt in front of each question.")
     sampling: Sampling | None = Field(None, description="Instead of the teacher's sampling.")

@@ -11,7 +11,7 @@ from generators.config import QuestionSource, TeacherConfig
 from pipelines import judges
 from pipelines.errors import UsageError
 from pipelines.problem_sets import HELDOUT
-from pipelines.recipe import Recipe, problem_sets, stage_id, training_sets
+from pipelines.recipe import Recipe, difficulty_band, problem_sets, stage_id, training_sets
 from pipelines.stages import Node, curate, evaluate, generate, train
 from students.identity import file_hash, identity
 from verifiers import base
@@ -28,6 +28,9 @@ def nodes(recipe: Recipe) -> list[Node]:
     writer = teacher if any(s.source == "evolve" for s in recipe.questions) else None
     asking = [config["questions"], _files(recipe.questions), heldout, writer, seed]
     sets = training_sets(recipe)
+    samples = recipe.chains.samples
+    about = samples.sequential and samples.stop == "band_known"
+    drawing = [teacher, config["chains"], seed, *([difficulty_band(recipe)] if about else [])]
     measured_on = problem_sets(recipe)
     found = [
         Node(f"questions:{on.name}", "generate", [on.asking(), _files([on]), seed], [],
@@ -39,7 +42,7 @@ def nodes(recipe: Recipe) -> list[Node]:
     found += [
         Node("questions", "generate", asking, [], generate.ask, generate.QUESTIONS_VERSION,
              outputs=_tables("problems", "heldout")),
-        Node("chains", "generate", [teacher, config["chains"], seed], ["questions"],
+        Node("chains", "generate", drawing, ["questions"],
              generate.draw, generate.CHAINS_VERSION, True, _tables("chains")),
         Node("curate", "curate", [config["curate"], sets, seed], ["chains", "questions", *kept_out],
              curate.run, curate.VERSION, outputs=_tables(*sets, "rejects")),

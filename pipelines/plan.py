@@ -24,7 +24,7 @@ def plan(recipe: Recipe, folder: Path) -> dict[str, Any]:
     problems = sum(source.n or 0 for source in recipe.questions)
     open_ended = any(source.n is None for source in recipe.questions)
     held = recipe.evaluate.heldout.n if recipe.evaluate and recipe.evaluate.holds_out else 0
-    requests = max(0, problems - held) * recipe.chains.samples
+    requests = max(0, problems - held) * recipe.chains.samples.max
     sampling = recipe.chains.sampling or (recipe.teacher.sampling if recipe.teacher else None)
     return {
         "name": recipe.name,

@@ -16,8 +16,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from generators.bands import Keep
 from generators.config import ChainsConfig, QuestionSource, TeacherConfig
-from generators.curation.config import CurateConfig
+from generators.curation.config import CurateConfig, DifficultyConfig
 from pipelines import judges
 from pipelines.errors import UsageError
 from pipelines.problem_sets import AnySet, Evaluate
@@ -113,6 +114,11 @@ def training_sets(recipe: Recipe) -> list[str]:
     """The training sets that curation writes: those asked for and those that stages read."""
     read = [stage.reads for stage in recipe.stages if getattr(stage, "data", "") != "questions"]
     return list(dict.fromkeys([*recipe.curate.sets, *read]))
+
+
+def difficulty_band(recipe: Recipe) -> Keep:
+    """The band of measured difficulty that the run is about: what curation keeps."""
+    return (recipe.curate.difficulty or DifficultyConfig()).keep
 
 
 def problem_sets(recipe: Recipe) -> list[AnySet]:

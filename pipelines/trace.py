@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from generators.curation.filters import level
+from generators.bands import level
 from generators.store import Store
 from pipelines import recipe as recipes
 from pipelines.errors import UsageError

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from generators.bands import Keep
 from generators.config import Section
 
-Level = Literal["solved", "learnable", "unsolved"]
 SetName = Literal["cpt", "sft", "dpo", "rl"]
 SUFFIXES = (".jsonl", ".parquet")
 
@@ -83,7 +83,7 @@ class DecontaminateConfig(Section):
 class DifficultyConfig(Section):
     """Problems by their measured pass rate: correct over decided chains."""
 
-    keep: tuple[float, float] | Level | list[Level] = Field(
+    keep: Keep = Field(
         "learnable", description="Band [low, high] of the pass rate, bounds included, or words: "
         "solved (always right), learnable (sometimes), unsolved (never)."
     )  # fmt: skip

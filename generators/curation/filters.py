@@ -6,7 +6,8 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
-from generators.curation.config import CurateConfig, DecontaminateConfig, DedupConfig, Level
+from generators.bands import Keep, inside, level
+from generators.curation.config import CurateConfig, DecontaminateConfig, DedupConfig
 from generators.curation.decontaminate import HeldOut, listed
 from generators.curation.dedup import near_duplicates
 from generators.curation.frames import Frames
@@ -115,23 +116,15 @@ def held_out(
             yield Drop(item, None, *match)
 
 
-def level(rate: float) -> Level:
-    """The word for a pass rate."""
-    return "unsolved" if rate == 0 else "solved" if rate == 1 else "learnable"
-
-
-def off_band(items: list[Item], keep: tuple[float, float] | Level | list[Level]) -> Iterator[Drop]:
+def off_band(items: list[Item], keep: Keep) -> Iterator[Drop]:
     """Problems whose measured difficulty is not wanted, or not known."""
     for item in items:
         rate = item.rate
         if rate is None:
             yield Drop(item, None, "unmeasured", "no chain was decided")
-        elif isinstance(keep, tuple):
-            if not keep[0] <= rate <= keep[1]:
-                band = f"[{keep[0]:g}, {keep[1]:g}]"
-                yield Drop(item, None, level(rate), f"pass rate {rate:.3g} is outside {band}")
-        elif level(rate) not in ([keep] if isinstance(keep, str) else keep):
-            yield Drop(item, None, level(rate), f"pass rate {rate:.3g}")
+        elif not inside(rate, keep):
+            band = f" is outside [{keep[0]:g}, {keep[1]:g}]" if isinstance(keep, tuple) else ""
+            yield Drop(item, None, level(rate), f"pass rate {rate:.3g}{band}")
 
 
 def too_many(items: list[Item], most: int) -> Iterator[Drop]:

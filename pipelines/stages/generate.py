@@ -15,6 +15,7 @@ from generators.stored import Stored
 from pipelines import samplers
 from pipelines.errors import PipelineError
 from pipelines.problem_sets import AnySet
+from pipelines.recipe import difficulty_band
 from pipelines.run_folder import chain_row, problem_row
 from pipelines.stages import Counts, Job
 from pipelines.tables import CHAIN, PROBLEM, Table
@@ -130,18 +131,19 @@ class _Drawn:
         self.order: dict[str, int] = {}
         self.rates: dict[str, float | None] = {}
         self.evolves = any(source.source == "evolve" for source in job.recipe.questions)
-        self.wanted = 0
+        self.missing = 0
 
     def problems(self) -> Iterator[Problem]:
         """The problems to ask, with a note of their place while they are open."""
         for number, problem in enumerate(self.job.folder.each_problem("problems")):
             self.order[problem.id] = number
-            self.wanted += self.recipe.chains.samples + len(problem.meta.get(WRITTEN, []))
             yield problem
 
     def add(self, group: Group, table: Table) -> None:
         """Write a judged group."""
         place = self.order.pop(group.problem.id)
+        least = self.recipe.chains.samples.min + len(group.problem.meta.get(WRITTEN, []))
+        self.missing += max(0, least - len(group.samples))
         for completion, verdict in group.samples:
             table.add(chain_row(completion, verdict), place)
             self.tally[verdict.status] += 1
@@ -185,8 +187,9 @@ async def _draw(job: Job) -> Counts:
         sampling = recipe.chains.sampling or recipe.teacher.sampling
         async with job.pool(store) as pool:
             async for group in chains(
-                drawn.problems(), sampler, pool, store, recipe.chains, sampling, recipe.seed
-            ):
+                drawn.problems(), sampler, pool, store, recipe.chains, sampling, recipe.seed,
+                keep=difficulty_band(recipe),
+            ):  # fmt: skip
                 drawn.add(group, table)
         if not table.rows:
             raise PipelineError("the teacher gave no completion at all")
@@ -194,8 +197,8 @@ async def _draw(job: Job) -> Counts:
         if trouble := getattr(sampler, "trouble", None):
             job.folder.log("teacher", trouble=dict(trouble))
     counts: Counts = {"completions": table.rows, "asked": sampler.asked, **drawn.counts()}
-    if missing := drawn.wanted - table.rows:
-        counts["missing"] = missing
+    if drawn.missing:
+        counts["missing"] = drawn.missing
     if damaged:
         counts["damaged"] = damaged
     return counts
