@@ -2,15 +2,14 @@
 
 null, booleans, texts, numbers and lists stand for themselves; all else is an object of one key:
 `t` tuple, `d` dict (pairs), `s` set, `f` frozenset, `b` bytes (hex), `i` an integer that 64 bits
-do not hold (hex), `c` complex, `r` range, `h` something that stays where it is and is known by a
-number, `?` anything else, by the name of its type. Of a subclass only the value of its base is
-taken, read by the base's own methods, so that no overridden one is asked.
+do not hold (hex), `c` complex, `r` range, `?` anything else, by the name of its type. Of a subclass
+only the value of its base is taken, read by the base's own methods, so that no overridden one is
+asked.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 DEPTH = 150
@@ -20,10 +19,6 @@ SMALL = 1 << 63
 
 numpy: Any = None
 """The module, where it was imported before any submission ran: its numbers are plain."""
-keep: Callable[[Any], int | None] | None = None
-"""Gives a number to a value that is to stay here, None to one that may not be used from afar."""
-fetch: Callable[[int, str], Any] | None = None
-"""What stands for the value of that number and type on the other side."""
 
 
 class TooLarge(Exception):
@@ -78,8 +73,6 @@ def _scalar(value: Any, kind: type, depth: int, left: list[int]) -> Any:
         item = value.item()
         if type(item) in (int, float, bool, complex):
             return _pack(item, depth, left)
-    if keep is not None and (number := keep(value)) is not None:
-        return {"h": [number, kind.__name__[:100]]}
     return {"?": kind.__name__[:100]}
 
 
@@ -123,12 +116,6 @@ class Opaque:
         return f"<{self.name}>"
 
 
-def _fetched(number: Any, name: Any) -> Any:
-    if fetch is None or type(number) is not int:
-        raise Malformed("a value that stays elsewhere")
-    return fetch(number, str(name))
-
-
 UNPACKED: dict[str, Any] = {
     "t": lambda parts: tuple(unpack(part) for part in parts),
     "d": lambda pairs: {unpack(key): unpack(value) for key, value in pairs},
@@ -138,7 +125,6 @@ UNPACKED: dict[str, Any] = {
     "i": lambda digits: int(digits, 16),
     "c": lambda parts: complex(*parts),
     "r": lambda parts: range(*parts),
-    "h": lambda named: _fetched(*named),
     "?": lambda name: Opaque(str(name)),
 }
 

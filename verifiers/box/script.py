@@ -112,6 +112,7 @@ class _Line:
             if "error" in answer:
                 raise _raised(answer)
             value, after = plain.unpack(answer["value"]), plain.unpack(answer["args"])
+            value = iter(value) if answer["iterator"] is True else value
         except (
             OSError,
             TypeError,
