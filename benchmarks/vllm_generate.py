@@ -144,8 +144,8 @@ def measure(rounds: int, problems: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--problems", type=int, default=250)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--problems", type=int, default=400)
     options = parser.parse_args()
     figures = measure(options.rounds, options.problems)
     holds = all(figures[name] >= least for name, (_, least) in BARS.items())
