@@ -178,6 +178,8 @@ class OpenAISampler:
             break
         if isinstance(reading.found, Trouble):
             endpoint.checked = endpoint.checked and reading.found.answered
+            if key := self._key.read().encode():
+                content = content.replace(key, b"[key]")
         else:
             self._unanswered = 0
             if prefix:

@@ -3,6 +3,9 @@ is paid twice unnoticed, and the ledger is the server's own count to the token."
 
 import asyncio
 import json
+import signal
+import sqlite3
+import sys
 
 import pytest
 
@@ -11,6 +14,7 @@ from generators.stored import Stored
 from generators.teachers.errors import TeacherError
 from generators.teachers.openai_api import OpenAISampler
 from tests.servers.teacher import TeacherServer, always, chance, essay, first
+from verifiers.pool import secret
 from verifiers.sampler import Request
 
 
@@ -276,3 +280,68 @@ def test_cut_answers_are_paid_once_and_kept(path):
     again = TeacherServer()
     run(asks(100), again, path)
     assert again.requests == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_f8_a_signal_ends_the_run_soon_and_what_was_paid_is_kept(tmp_path, number):
+    recipe = tmp_path / "r.yaml"
+    rows = [{"prompt": f"question {n}", "answer": "1"} for n in range(2000)]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    async def go():
+        async with TeacherServer(latency=0.05) as server:
+            recipe.write_text(
+                f'name: r\nteacher: {{backend: openai, base_url: "{server.base_url}", model: m, '
+                "max_in_flight: 8}\nquestions: [{from: jsonl, path: q.jsonl, verifier: exact}]\n"
+                "chains: {samples: 1}\n"
+            )
+            command = "from pipelines.cli import main; main()"
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", command, "generate", str(recipe), "--run-dir",
+                str(tmp_path / "run"), stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            while server.requests < 100:
+                await asyncio.sleep(0.01)
+            process.send_signal(number)
+            _, said = await asyncio.wait_for(process.communicate(), 10)
+            return process.returncode, said.decode(), server.paid.total()
+
+    status, said, delivered = asyncio.run(go())
+    assert status == 130
+    assert "goes on from here" in said
+    with Store(tmp_path / "run" / "store.sqlite", readonly=True) as store:
+        assert delivered - 40 <= store.ledger()[0]["completions"] <= delivered
+
+
+def test_f10_a_store_of_an_older_schema_is_read_and_written(path):
+    Store(path).close()
+    db = sqlite3.connect(path)
+    db.execute("DROP TRIGGER paid_again")
+    db.execute("ALTER TABLE completions DROP COLUMN seconds")
+    db.close()
+    found, _, ledger = run(asks(3), TeacherServer(), path)
+    assert (len(found), ledger[0]["completions"], ledger[0]["seconds"] > 0) == (3, 3, True)
+
+
+def test_f16_no_key_in_the_store_in_logs_or_in_children(path, monkeypatch, caplog):
+    key = "very-private-0123456789"
+    monkeypatch.setenv("MY_ACCESS", key)
+    server = TeacherServer(plan=first("malformed"))
+    server.message = lambda body: {"content": f"you sent {next(iter(server.keys))}"}
+    _, sampler, ledger = run(asks(1), server, path, api_key_env="MY_ACCESS")
+    assert server.keys == {f"Bearer {key}"}
+    with sqlite3.connect(path) as db:
+        raw = db.execute("SELECT raw FROM spent").fetchone()[0]
+    db.close()
+    assert "you sent Bearer [key]" in raw
+    assert secret("MY_ACCESS")
+    assert key not in repr(vars(sampler)) + repr(ledger) + caplog.text
+
+
+def test_the_key_may_stand_in_a_file(tmp_path):
+    for text in ("sk-one\n", "OTHER=x\nexport OPENAI_API_KEY='sk-one'\n"):
+        (tmp_path / "keys").write_text(text)
+        server = TeacherServer()
+        run(asks(1), server, api_key_file=str(tmp_path / "keys"))
+        assert server.keys == {"Bearer sk-one"}
