@@ -10,6 +10,7 @@ from generators.config import ChainsConfig, Sampling
 from generators.stopping import Rule
 from generators.store import Store
 from generators.stored import Stored
+from generators.target import Target
 from generators.teachers.written import WrittenSampler, answers
 from verifiers.pool import Backlog, VerdictPool
 from verifiers.records import Completion, Group, Problem, Verdict, content_id
@@ -29,15 +30,18 @@ async def chains(
     sampling: Sampling,
     seed: int,
     keep: Keep = "learnable",
+    target: Target | None = None,
 ) -> AsyncIterator[Group]:
     """Judged groups in the order in which they finish; samples stand by their index, answers that
     are written beside the question behind them. Both are judged together, where a verifier does so.
 
     `problems` are read as far as the sampler has room, so there may be any number of them. Verdicts
     are kept in the store by completion and judge, so nothing is judged twice either. `keep` is the
-    difficulty band that `samples.stop: band_known` decides about.
+    difficulty band that `samples.stop: band_known` decides about. With a `target`, questions are
+    read in steps, each when all before it are finished, until so many samples are correct.
     """
-    asking = _Asking(problems, config, sampling, seed, Rule(config.samples, keep), sampler.batch)
+    rule = Rule(config.samples, keep)
+    asking = _Asking(problems, config, sampling, seed, rule, sampler.batch, target)
     ready: deque[Group] = deque()
     judging = Backlog(LOOK_AHEAD)
     book = _Book(store, pool)
@@ -115,6 +119,7 @@ class _Asking:
         seed: int,
         rule: Rule,
         batch: int,
+        target: Target | None,
     ):
         self.problems = enumerate(problems)
         self.config, self.seed, self.rule = config, seed, rule
@@ -125,6 +130,7 @@ class _Asking:
         self.beside: list[Request] = []
         self.next: deque[tuple[_Open, int]] = deque()
         self.exhausted = False
+        self.target, self.allowed = target, 0
 
     @property
     def done(self) -> bool:
@@ -148,7 +154,9 @@ class _Asking:
             yield from self._draw(group, more)
 
     def _read(self) -> bool:
-        """Open the next question; False where there is none."""
+        """Open the next question; False where there is none, or none may be read yet."""
+        if not self._may_read():
+            return False
         place, problem = next(self.problems, (0, None))
         if problem is None:
             self.exhausted = True
@@ -157,6 +165,17 @@ class _Asking:
         self.beside.extend(written)
         group = self.open[problem.id] = _Open(problem, place, len(written))
         self._want(group, self.config.samples.min)
+        return True
+
+    def _may_read(self) -> bool:
+        if self.target is None:
+            return True
+        if self.allowed == 0 and not self.open:
+            self.allowed = self.target.next()
+            self.exhausted = self.allowed == 0
+        if self.allowed == 0:
+            return False
+        self.allowed -= 1
         return True
 
     def _want(self, group: _Open, more: int) -> None:
@@ -189,7 +208,10 @@ class _Asking:
     def close(self, group: _Open, judged: list[tuple[Completion, Verdict]]) -> Group:
         """The finished question."""
         del self.open[group.problem.id]
-        return Group(problem=group.problem, samples=judged)
+        closed = Group(problem=group.problem, samples=judged)
+        if self.target is not None:
+            self.target.add(closed)
+        return closed
 
 
 class _Book:

@@ -232,5 +232,9 @@ class ChainsConfig(Section):
         description="Completions a question: a number, or {min, max, stop} to draw as few as "
         "decide what matters.",
     )
+    accepted: int | None = Field(
+        None, gt=0, description="Read questions, in their order, only until so many sampled "
+        "completions are correct; ends sooner, and says why, where that is out of reach."
+    )  # fmt: skip
     system: str | None = Field(None, description="System prompt in front of each question.")
     sampling: Sampling | None = Field(None, description="Instead of the teacher's sampling.")

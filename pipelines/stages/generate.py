@@ -12,6 +12,7 @@ from generators.chains import chains
 from generators.questions import BadRow, hold_out, questions
 from generators.questions.evolve import evolve
 from generators.stored import Stored
+from generators.target import Target
 from pipelines import samplers
 from pipelines.errors import PipelineError
 from pipelines.problem_sets import AnySet
@@ -185,10 +186,11 @@ async def _draw(job: Job) -> Counts:
     with job.folder.store() as store, job.folder.table("chains", CHAIN) as table:
         sampler = samplers.asking(recipe.teacher, job.servers, store)
         sampling = recipe.chains.sampling or recipe.teacher.sampling
+        target = _target(job)
         async with job.pool(store) as pool:
             async for group in chains(
                 drawn.problems(), sampler, pool, store, recipe.chains, sampling, recipe.seed,
-                keep=difficulty_band(recipe),
+                difficulty_band(recipe), target,
             ):  # fmt: skip
                 drawn.add(group, table)
         if not table.rows:
@@ -197,8 +199,22 @@ async def _draw(job: Job) -> Counts:
         if trouble := getattr(sampler, "trouble", None):
             job.folder.log("teacher", trouble=dict(trouble))
     counts: Counts = {"completions": table.rows, "asked": sampler.asked, **drawn.counts()}
+    if target is not None:
+        counts["accepted"] = target.accepted
+        if target.why:
+            counts["ended"] = target.why
+            job.progress.note(f"chains: {target.why}")
     if drawn.missing:
         counts["missing"] = drawn.missing
     if damaged:
         counts["damaged"] = damaged
     return counts
+
+
+def _target(job: Job) -> Target | None:
+    """The number of accepted completions that the recipe asks for."""
+    chosen = job.recipe.chains
+    if chosen.accepted is None:
+        return None
+    questions = job.folder.manifest["stages"]["questions"]["counts"]["problems"]
+    return Target(chosen.accepted, questions, chosen.samples.max)

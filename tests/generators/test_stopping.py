@@ -13,8 +13,9 @@ from generators.config import ChainsConfig, Samples, Sampling
 from generators.stopping import Rule, band_chance, beta_binomial, leaders, vote_chance
 from generators.store import Store
 from generators.stored import Stored
+from generators.target import Target, upper_bound
 from verifiers.pool import VerdictPool
-from verifiers.records import Completion, Problem, Verdict, content_id
+from verifiers.records import Completion, Group, Problem, Verdict, content_id
 
 RIGHT, WRONG = Verdict(status="correct"), Verdict(status="wrong", extracted="7")
 NONE, CUT = Verdict(status="wrong", reason="no_answer"), Verdict(status="undecided")
@@ -147,7 +148,7 @@ class Coin:
             await asyncio.sleep(0)
 
 
-def drawn(path, batch, samples, most=10**9, questions=60):
+def drawn(path, batch, samples, most=10**9, questions=60, target=None):
     """Groups by problem and the requests made; stops after `most` groups as a kill would."""
     coin = Coin(batch)
     problems = [Problem(prompt=f"{n}+0", answer="1", verifier="exact") for n in range(questions)]
@@ -158,8 +159,9 @@ def drawn(path, batch, samples, most=10**9, questions=60):
         with Store(path) as store:
             async with VerdictPool(workers=1) as pool:
                 all_of_it = chains(
-                    iter(problems), Stored(coin, store), pool, store, config, Sampling(), 0
-                )
+                    iter(problems), Stored(coin, store), pool, store, config, Sampling(), 0,
+                    target=target,
+                )  # fmt: skip
                 async for group in all_of_it:
                     found[group.problem.id] = [c.index for c, _ in group.samples]
                     if len(found) == most:
@@ -198,3 +200,45 @@ def test_rounds_are_the_same_however_often_a_run_breaks_off(tmp_path):
         parts += asked
     assert found == whole
     assert list(dict.fromkeys(parts)) == log
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_questions_are_read_until_enough_samples_are_accepted(tmp_path, batch):
+    target = Target(20, 60, 4)
+    found, log = drawn(tmp_path / "s.sqlite", batch, 4, target=target)
+    assert 20 <= target.accepted <= 32
+    assert len(log) == 4 * len(found) == 4 * target.closed
+    assert target.why == ""
+    assert drawn(tmp_path / "s.sqlite", batch, 4, target=Target(20, 60, 4)) == (found, [])
+
+
+def test_too_few_questions_are_said(tmp_path):
+    target = Target(10_000, 60, 4)
+    found, _ = drawn(tmp_path / "s.sqlite", 1, 4, target=target)
+    assert len(found) < 60, "the bound is seen before the last question"
+    assert "at the very most" in target.why
+    assert f"{target.accepted} of 10,000" in target.why
+
+
+def test_nothing_accepted_is_hopeless_long_before_the_last_question():
+    target = Target(50, 10_000, 1)
+    while more := target.next():
+        for _ in range(more):
+            target.add(group("2", finish="error"))
+    assert target.closed < 1500
+    assert "100% of" in target.why
+    assert "failed" in target.why
+
+
+def group(text, finish="stop"):
+    problem = Problem(prompt="1+0", answer="1")
+    completion = Completion(
+        problem_id=problem.id, text=text, request_key=text, finish_reason=finish
+    )
+    return Group(problem=problem, samples=[(completion, RIGHT if text == "1" else NONE)])
+
+
+def test_upper_bound_of_a_rate():
+    assert isclose(upper_bound(0, 100, 0.05), 1 - 0.05**0.01)
+    assert upper_bound(7, 7) == 1
+    assert 0.5 < upper_bound(50, 100) < 0.66
