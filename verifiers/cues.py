@@ -8,7 +8,9 @@ ANNOTATION = re.compile(r"<<[^<>]*>>")
 SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s])|(?<=[.!?])\s+$|\n+")
 CONSEQUENCE = re.compile(
     r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
-    r"|which (?=(?:makes|gives|leaves|brings)\b))\b"
+    r"|which (?=(?:makes|gives|leaves|brings)\b"
+    r"|(?:is|was|are|were|totals|equals|comes to|adds up to)"
+    r" [^,;]{0,40}\b(?:altogether|in all|in total|combined|together|overall)\b))\b"
     r"(?! (?:much|many|that|far|long)\b)",
     re.I,
 )
@@ -45,10 +47,16 @@ THAT = re.compile(
     r"^\W*(?:this is|that is|that's)\b(?! (?:a total|the (?:total|answer|result)|our answer)\b)",
     re.I,
 )
+NOTE = re.compile(
+    r"^\W*(?:key (?:idea|insight|point|concept|fact|takeaway|step)|formula|concept|method|idea"
+    r"|reasoning|tip|hint|rule|principle|explanation|approach|strategy|theorem|property)s?"
+    r"(?: used| applied)?[*_]*\s*:|^\W*(?:this|we|here we) (?:uses?|used|relies on|is based on)\b",
+    re.I,
+)
 APPOSED = re.compile(
     r",\s*(?:for |making |giving |leaving )?an? (?:\w+ )?(?:total|increase|decrease|difference"
     r"|profit|loss|gain|sum|reduction|saving)s? of (?=[^,]*\d)"
-    r"|,\s*leaving\b[^,\d]{0,30}(?<![\w])(?=\$?\d)"
+    r"|(?:^|,)\s*(?:leaving|giving|yielding|resulting in|making)\b[^,\d]{0,40}(?<![\w])(?=\$?\d)"
     r"|,\s*(?:or |so )?(?=\$?\d[\d,.]*(?: \w+){0,2} (?:in all|in total|altogether)\b)",
     re.I,
 )
@@ -116,7 +124,11 @@ HEDGE = re.compile(
 )
 DOUBT = re.compile(
     r"\b(?:likely|probably|perhaps|maybe|possibly|not sure|unsure|not certain|guess(?:ing)?"
-    r"|(?<!only )possible (?:answer|value|solution|result)|estimate|used to be|should have been"
+    r"|(?<!only )(?<!est )(?<!least )(?<!imum )(?<!imal )possible (?:answer|value|solution|result)"
+    r"|\b(?:candidates|options|choices|possibilities) (?:\w+ ){0,2}(?:are|were)"
+    r"|one of (?:the|several|many) possible|one of (?:these|them|those)"
+    r" (?:can|could|must|may|will|has to|is (?:the|correct|right)|works)"
+    r"|estimate|used to be|should have been"
     r"|(?:could|might|may) have \w+ed|(?:may|might) have \w+"
     r"|seems? too|(?:an|one) example|as an ai)\b",
     re.I,

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from verifiers import cues, prose
+from verifiers import cues, prose, scope
 
 
 class Found(NamedTuple):
@@ -74,9 +74,10 @@ BINARY = re.compile(
 OR_ELSE = re.compile(
     r"[\s$]{0,9}(?:\\text\s?\{\s?or\s?\}|\bor\b)[\s$\\(]{0,9}(-?\d[\d.,/]*(?<=\d)%?)(?!\w)"
 )
-REFUSED = re.compile(r"[\s$*)]{0,9}(?:is|was) (?:wrong|incorrect|not (?:right|correct))\b", re.I)
 GUESSED = re.compile(
-    r"\b(?:perhaps|maybe|possibly|probably|presumably|(?<!only )possible)\b[^.!?\n]*$", re.I
+    r"\b(?:perhaps|maybe|possibly|probably|presumably"
+    r"|(?<!only )(?<!est )(?<!least )(?<!imum )(?<!imal )possible)\b[^.!?\n]*$",
+    re.I,
 )
 DENIAL = re.compile(r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that)\b", re.I)
 THOUGHT = "</think>"
@@ -85,6 +86,7 @@ REFUSAL = re.compile(r"\W*(?:i|we|sorry|unfortunately|unknown|unsure|no idea)\b"
 LIMIT = 400_000
 PHRASE_WORDS = ("ans", "option", "choice")
 CLAUSE = 2000
+RETOLD = 4000
 MATCHES = 100
 WHOLE = 4_000
 
@@ -103,14 +105,18 @@ def extract(text: str, reads: prose.Reads, question: str = "") -> Found | None:
 
 
 def _answer(text: str, reads: prose.Reads, question: str) -> Found | None:
-    text, marks = _own(text, _marks(text))
-    if not marks:
+    text, stated = _own(text, _marks(text))
+    if not stated:
         return _unmarked(text, reads, question)
+    marks = [*stated[:-MATCHES], *(m for m in stated[-MATCHES:] if _asserted(text, m))]
+    if not marks:
+        later = prose.assertion(text[stated[-1].end :], reads, question)
+        return Found(later[1], "prose", False, _stated(text, later)) if later else None
     last = marks[-1]
     tail = text[last.end :]
     if last.text and len(last.text) <= CLAUSE and _refused(last.text, tail):
         return None
-    if (cue := RETRACTION.search(tail)) is not None and len(tail) < 4000:
+    if (cue := RETRACTION.search(tail)) is not None and len(tail) < RETOLD:
         later = prose.assertion(tail[cue.start() :], reads)
         if later is not None and reads(later[1]):
             span = _stated(text, later)
@@ -120,12 +126,26 @@ def _answer(text: str, reads: prose.Reads, question: str) -> Found | None:
     return None if last.text is None else _found(text, marks)
 
 
+def _asserted(text: str, mark: _Mark) -> bool:
+    """Whether a mark stands where it is neither denied nor supposed nor reported."""
+    if mark.how.startswith("marker"):
+        return True
+    end = mark.end
+    if mark.clause and (number := cues.NUMBER.match(mark.text or "")) is not None:
+        end += number.end() - len(mark.text or "")
+    return scope.asserted(text, mark.start, end)
+
+
 def _refused(answer: str, tail: str) -> bool:
     """Whether the text goes on to say that this very answer is wrong."""
-    if REFUSED.match(tail):
+    if scope.retracted(tail):
         return True
-    place = tail.find(answer)
-    return place >= 0 and REFUSED.match(tail, place + len(answer)) is not None
+    number = cues.NUMBER.match(answer)
+    said = number[0] if number else answer
+    return any(
+        scope.refused(tail, again.end())
+        for again in re.finditer(rf"(?<![\w.]){re.escape(said)}(?![\w])", tail[:RETOLD])
+    )
 
 
 def _found(text: str, marks: list[_Mark]) -> Found:

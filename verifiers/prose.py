@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from verifiers import scope
 from verifiers.cues import (
     ABOUT_IT,
     AFTERTHOUGHT,
@@ -45,6 +46,7 @@ from verifiers.cues import (
     MODAL,
     NAMING,
     NEGATION,
+    NOTE,
     NUMBER,
     OPTION,
     PARTITIVE,
@@ -128,17 +130,29 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
             continue
         if maths and not MATHS.search(sentence) and not CUE.search(sentence):
             continue
-        told = result(_asked(sentence, question), reads)
+        if NOTE.match(sentence):
+            aside = aside or sentence
+            continue
+        told = _stated(sentence, _asked(sentence, question), reads)
         return (sentence, told) if told else None
-    told = result(aside, reads) if aside is not None else None
+    told = _stated(aside, aside, reads) if aside is not None else None
     return (aside, told) if aside is not None and told else None
+
+
+def _stated(sentence: str, part: str, reads: Reads) -> str | None:
+    """The result of a part of a sentence; None where the words around it do not assert it."""
+    told = result(part, reads)
+    place = sentence.rfind(told) if told else -1
+    if told and place >= 0 and not scope.asserted(sentence, place, place + len(told)):
+        return None
+    return told
 
 
 def _asked(sentence: str, question: str) -> str:
     """The clause of a sentence that speaks of what the question asks for, where one does more."""
-    clauses = CLAUSES.split(sentence)
+    clauses = CLAUSES.split(CONSEQUENCE.split(sentence)[-1])
     asked = [part for part in SENTENCE.split(question + " ") if part.strip().endswith("?")]
-    if len(clauses) < 2 or not asked or CUE.search(sentence):
+    if len(clauses) < 2 or not asked or any(CUE.search(clause) for clause in clauses):
         return sentence
     subjects = []
     for clause in clauses:

@@ -121,6 +121,9 @@ OVER = re.compile(r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}")
 NOON = re.compile(r"(?<=\d)\s*([ap])\.?\s?m\b\.?", re.I)
 TURNS = re.compile(r"(\d{1,9})\s*°\s*\*?\s*([klmn])(?![A-Za-z])")
 OCLOCK = re.compile(r"(?<=\d)\s*o'?\s?clock\b")
+EACH = re.compile(
+    r"(?<=[\d}])(\s*(?:[A-Za-z]{2,}\s)?)\s*an?\s(?=\s*(?:second|minute|hour|day|week|month|year)\b)"
+)
 EARLY = re.compile(r"(?<=\d)\s*(?:o'clock )?in the morning\b")
 LATE = re.compile(r"(?<=\d)\s*(?:o'clock )?(?:in the (?:afternoon|evening)|at night)\b")
 REMARK = re.compile(
@@ -165,6 +168,8 @@ def tidy(text: str) -> str:
     if "clock" in text or "in the " in text or "at night" in text:
         text = OCLOCK.sub(":00", text)
         text = EARLY.sub(" am", LATE.sub(" pm", text))
+    if " a" in text:
+        text = EACH.sub(r"\1 per ", text)
     if text.rstrip().endswith(")"):
         text = REMARK.sub("", text)
     text = (
