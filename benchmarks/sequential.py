@@ -155,7 +155,7 @@ def mean(values: Sequence[float]) -> float:
 def main() -> None:
     """Measure and print; exit status 1 where a bar does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--questions", type=int, default=100)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     figures = simulated() | embedded(arguments.questions)

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from generators.budget import Budget
 from generators.ledger import Spent
-from verifiers.records import Completion, Verdict, completion_id
+from verifiers.records import Completion, Usage, Verdict, completion_id
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS completions (
@@ -55,6 +56,7 @@ class Store:
 
     def __init__(self, path: Path, readonly: bool = False):
         self.damaged: set[str] = set()
+        self.budget: Budget | None = None
         self._judged = True
         self._keeping = asyncio.Lock()
         if readonly:
@@ -195,6 +197,21 @@ class Store:
             "GROUP BY teacher ORDER BY teacher"
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def limit(self, budget: Budget) -> None:
+        """Spend no more than `budget` in all; what stands in the ledger counts."""
+        budget.begin(
+            (
+                str(row["teacher"]),
+                Usage(
+                    prompt_tokens=int(str(row["prompt_tokens"])),
+                    completion_tokens=int(str(row["completion_tokens"])),
+                    cost=None if row["cost"] is None else float(str(row["cost"])),
+                ),
+            )
+            for row in self.ledger()
+        )
+        self.budget = budget
 
     def _intact(self, name: str, body: str, checksum: str) -> bool:
         intact = _checksum(body) == checksum

@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 from generators.ledger import Spent
 from generators.store import Store
-from verifiers.records import Completion
+from verifiers.records import Completion, Usage
 from verifiers.sampler import Request, Sampler
 
 LOOK_UP = 500
@@ -48,13 +48,19 @@ class Stored:
         before = self._recall()
         missing = self._missing(chain(chunk, waiting), ready, twins)
         together = self._served if self.batch == 1 else self._batches
+        held: list[Request] = []
         try:
-            async for fresh in together(self.sampler.sample(missing)):
-                before = self._recall(before)
-                await self.store.keep([c for c in fresh if _paid(c)], self._spent())
-                ready.extend(self._share(fresh, twins))
-                while ready:
-                    yield ready.popleft()
+            while True:
+                async for fresh in together(self.sampler.sample(self._afforded(missing, held))):
+                    before = self._recall(before)
+                    await self.store.keep([c for c in fresh if _paid(c)], self._spent(fresh))
+                    ready.extend(self._share(fresh, twins))
+                    while ready:
+                        yield ready.popleft()
+                if not held:
+                    break
+                if self.store.budget is not None and self.store.budget.full:
+                    raise self.store.budget.over()
         finally:
             self._recall(before)
             if spent := self._spent():
@@ -73,10 +79,34 @@ class Stored:
             self.store.put_served(self.identity, served)
         return dict(served)
 
-    def _spent(self) -> list[Spent]:
-        """What the sampler paid for that no completion holds, since last asked."""
+    def _spent(self, fresh: Sequence[Completion] = ()) -> list[Spent]:
+        """What the sampler paid for that no completion holds, since last asked; it is taken off the
+        budget, as `fresh` completions are."""
         waste: deque[Spent] = getattr(self.sampler, "spent", deque())
-        return [waste.popleft() for _ in range(len(waste))]
+        taken = [waste.popleft() for _ in range(len(waste))]
+        if self.store.budget is not None:
+            for completion in fresh:
+                self.store.budget.pay(self.identity, completion.usage)
+            for row in taken:
+                usage = Usage(
+                    prompt_tokens=row.prompt_tokens, completion_tokens=row.completion_tokens,
+                    cost=row.cost,
+                )  # fmt: skip
+                self.store.budget.pay(self.identity, usage, answer=False)
+        return taken
+
+    def _afforded(self, missing: Iterator[Request], held: list[Request]) -> Iterator[Request]:
+        """Requests as far as the budget has room, in whole batches; the first without is `held`."""
+        budget = self.store.budget
+        count = 0
+        while (request := held.pop() if held else next(missing, None)) is not None:
+            if budget is not None:
+                if count % self.batch == 0 and not budget.room(self.batch):
+                    held.append(request)
+                    return
+                budget.open += 1
+            count += 1
+            yield request
 
     async def _batches(
         self, completions: AsyncIterator[Completion]

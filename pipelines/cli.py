@@ -35,6 +35,10 @@ Set = Annotated[
 Shared = Annotated[
     Path | None, Parameter(help="A store to share with other runs, instead of the run's own.")
 ]
+Spend = Annotated[
+    str | None,
+    Parameter(help="Ask no teacher beyond so much in all, such as 25usd or 100Mtok."),
+]
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON.", negative=())]
 
 
@@ -44,6 +48,7 @@ def run(
     *,
     run_dir: RunDir = None,
     store: Shared = None,
+    budget: Spend = None,
     set: Set = [],  # noqa: B006
     json: Json = False,
 ) -> None:
@@ -52,7 +57,7 @@ def run(
     Args:
         recipe: A file, or the name of a recipe that ships, such as quickstart.
     """
-    _parts(recipe, run_dir, set, json, ("generate", "curate", "train", "evaluate"), store)
+    _parts(recipe, run_dir, set, json, ("generate", "curate", "train", "evaluate"), store, budget)
 
 
 @app.command
@@ -61,11 +66,12 @@ def generate(
     *,
     run_dir: RunDir = None,
     store: Shared = None,
+    budget: Spend = None,
     set: Set = [],  # noqa: B006
     json: Json = False,
 ) -> None:
     """Questions, chains and verdicts only."""
-    _parts(recipe, run_dir, set, json, ("generate",), store)
+    _parts(recipe, run_dir, set, json, ("generate",), store, budget)
 
 
 @app.command
@@ -86,11 +92,12 @@ def evaluate(
     *,
     run_dir: RunDir = None,
     store: Shared = None,
+    budget: Spend = None,
     set: Set = [],  # noqa: B006
     json: Json = False,
 ) -> None:
     """Evaluation only."""
-    _parts(recipe, run_dir, set, json, ("evaluate",), store)
+    _parts(recipe, run_dir, set, json, ("evaluate",), store, budget)
 
 
 def _parts(
@@ -100,6 +107,7 @@ def _parts(
     as_json: bool,
     parts: tuple[str, ...],
     store: Path | None = None,
+    budget: str | None = None,
 ) -> None:
     from pipelines import recipe as recipes
     from pipelines import run as running
@@ -107,7 +115,7 @@ def _parts(
 
     recipe = recipes.load(name, overrides)
     folder = run_dir or Path("runs") / recipe.name
-    rows = running.run(recipe, folder, parts, store=store)
+    rows = running.run(recipe, folder, parts, store=store, budget=budget)
     if as_json:
         print(json.dumps({"run": str(folder), "evaluation": rows}))
         return

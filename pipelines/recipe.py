@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from generators.bands import Keep
+from generators.budget import Price
 from generators.config import ChainsConfig, QuestionSource, TeacherConfig
 from generators.curation.config import CurateConfig, DifficultyConfig
 from pipelines import judges
@@ -78,6 +79,9 @@ class Recipe(BaseModel):
     rounds: Literal[1] = Field(1, description="Passes through the whole recipe.")
     evaluate: Evaluate | None = Field(None, description="How it is measured.")
     verifiers: dict[str, dict[str, Any]] = Field({}, description="Options of verifiers, by name.")
+    prices: dict[str, Price] = Field(
+        {}, description="What models cost, by name, where the server does not say; for --budget."
+    )
     scale: Scale = Field(default_factory=Scale, description="Where the work runs.")
 
     @model_validator(mode="before")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from generators.budget import Budget
 from generators.errors import GeneratorError
 from generators.teachers.errors import TeacherError
 from generators.teachers.servers import Servers
@@ -87,6 +88,7 @@ def run(
     parts: Sequence[str] = PARTS,
     progress: Progress | None = None,
     store: Path | None = None,
+    budget: str | None = None,
 ) -> list[dict[str, Any]]:
     """Do what is not done yet of `parts` in the run folder `path`; the rows of evaluation.json.
 
@@ -99,7 +101,9 @@ def run(
         check(recipe, parts)
         plan = nodes(recipe)
         prints = fingerprints(recipe, plan)
+        limit = _budget(recipe, budget) if budget else None
         folder = RunFolder(path, recipe, store)
+        folder.budget = limit
         servers = Servers(path)
         done = False
         try:
@@ -112,6 +116,15 @@ def run(
         finally:
             servers.stop()
             folder.close(discard=not done)
+
+
+def _budget(recipe: Recipe, text: str) -> Budget:
+    """What may be spent; every teacher that is asked must have a price."""
+    limit = Budget(text, recipe.prices)
+    for asked in [recipe.teacher, *judges.teachers(recipe.verifiers).values()]:
+        if asked is not None:
+            limit.check(str(asked.model), asked.backend in ("local", "vllm", "recorded"))
+    return limit
 
 
 def _do(job: Job, node: Node, plan: Sequence[Node], prints: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from generators.budget import Budget
 from generators.store import Store
 from pipelines.errors import PipelineError, UsageError
 from pipelines.recipe import Recipe, dump
@@ -37,6 +38,7 @@ class RunFolder:
         self.path = path
         self.recipe = recipe
         self._shared = store
+        self.budget: Budget | None = None
         known = _name_in(path)
         self.manifest = read_manifest(path) or {"name": recipe.name, "stages": {}}
         self.fresh = known is None
@@ -66,7 +68,7 @@ class RunFolder:
     def close(self, discard: bool = False) -> None:
         """Give the lock back; `discard` removes a folder that holds problem sets at most."""
         bare = all(stage.startswith("questions:") for stage in self.manifest["stages"])
-        if discard and self.fresh and bare:
+        if discard and self.fresh and bare and not (self.path / "store.sqlite").exists():
             for child in self.path.iterdir():
                 shutil.rmtree(child) if child.is_dir() else child.unlink()
             for made in self._made:
@@ -92,7 +94,10 @@ class RunFolder:
 
     def store(self) -> Store:
         """The store of what was paid for."""
-        return Store(self.store_path)
+        store = Store(self.store_path)
+        if self.budget is not None:
+            store.limit(self.budget)
+        return store
 
     def done(self, node: str, fingerprint: str, outputs: Sequence[str]) -> bool:
         """True where `node` is finished with this fingerprint and its output is there."""
