@@ -41,8 +41,7 @@ class Target:
         """Questions to read now, all before them being finished; 0 where it is the end.
 
         The first are as few as could do, a handful at most. Later ones are as many as the
-        acceptance so far asks for,
-        and never more than twice those before.
+        acceptance so far asks for, and never more than twice those before.
         """
         missing, left = self.wanted - self.accepted, self.questions - self.closed
         if missing <= 0:
