@@ -16,13 +16,13 @@ TELLS = (
     r"|answered|wrote|writes|states|stated|reports|reported|assumes)"
 )
 NOT = r"(?:\bnot|n't|n’t|\bnever|\bcannot|\bhardly)"
-MAYBE = r"\b(?:might|may|could|would|often|sometimes|usually)"
+MAYBE = r"(?:(?<!\bwe )\bcould|\b(?:might|may|would|often|sometimes|usually))"
 FAULT = (
     r"(?:mistakes?|mistaken|errors?|wrong|incorrect|false|untrue|fallacy|misconception|myth"
     r"|temptation|tempting|tempted|misleading|doubt(?:s|ed|ful)?|den(?:y|ies|ied)|refuse[sd]?"
     r"|hesitate|unlikely|impossible|absurd|nonsense|trap|pitfall|premature|disagree|pretend"
     r"|no (?:proof|evidence|reason|way|guarantee|basis|grounds)|reject(?:s|ed)?|unclear|unproven"
-    r"|not (?:true|clear|certain|sure|the case|enough|correct|right))"
+    r"|not (?:true|clear|certain|sure|convinced|persuaded|the case|enough|correct|right))"
 )
 SUBJECT = (
     r"(?:(?:(?:the|our|its|his|her|their|an?|some)\b\s*)(?:final |correct |right )*"
@@ -34,7 +34,8 @@ THAT = rf"\b\s*[\"“]?(?:that\b\s*(?:{SUBJECT})?|{SUBJECT}){EDGE}"
 ONLY = rf"\b\s*:?\s*[\"“]?(?:that\b)?\s*(?:{SUBJECT})?{EDGE}"
 """What may stand between a word and the answer it governs: nothing, or "that the answer is"."""
 TURN = re.compile(
-    r"(?<!\\);\s|\b(?:so|thus|therefore|hence|consequently|instead|whereas|but|however|then)\b"
+    r"(?<!\\);\s|\b(?:so|thus|therefore|hence|consequently|instead|whereas|however|then"
+    r"|(?<!anything )but)\b"
     r"(?! that\b)|\b(?:in (?:fact|truth|reality)|correctly|we (?:then )?(?:find|get|obtain|see)"
     r" that)\b|,\s*(?:and|while|giving|making|yielding)\b",
     re.I,
@@ -49,16 +50,23 @@ GOVERNS = re.compile(
     r"(?:(?:answer|result|value) (?:here )?(?:is|was|would be)[\s$*(\\\[{]*)?$"
     r"|\b(?:naive(?:ly)?|careless(?:ly)?|wrongly|mistakenly|incorrectly|falsely|erroneously"
     r"|hastily|misguided|misconception|fallacy|distractor|pitfall|(?:the|a) trap"
-    r"|(?:wrong|incorrect|false|flawed|faulty) (?:approach|method|reasoning|argument|logic))"
+    r"|(?:wrong|incorrect|false|flawed|faulty)"
+    r" (?:approach|method|reasoning|argument|logic|formula|assumption))"
     r"\b[^,]*$"
     rf"|{NOT}\s+(?:\w+ly\s+)?(?:be )?(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}"
     rf"|(?:{THINK}|{WRITE})\s+that\b[^,]*$)"
     r"|\b(?:is|was|are|were|do|does|did|can|could|would|should|will|must|may|might)"
     r"\s?(?:not|n't|n’t|never)(?: be| equal(?: to)?| simply| really| actually)?[\s$*(\\\[{]*$"
     r"|(?:^|,\s*)(?:cannot|can't|not|never|neither|nor)[\s$*(\\\[{]*$"
+    r"|(?:^|,)\W*(?:please )?(?:do not|don't|never) \w+[\s$*(\\\[{]*$"
+    r"|\b(?:nobody|no one) \w+ \w+[\s$*(\\\[{]*$"
+    r"|\b(?:anything but|far from|instead of|rather than|used to)(?: be(?:ing)?)?"
+    r"[\s$*(\\\[{]*$"
     r"|\b(?:cannot|can't|can not) (?:be|equal)[\s$*(\\\[{]*$"
-    rf"|{MAYBE} (?:\w+ly )?(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}|(?:{THINK}|{WRITE}) that\b[^,]*$)"
-    rf"|(?<!\bwe )(?<!\bi )\b(?:(?:{SAYS}|concludes){ONLY}|{TELLS}(?: me| us| you)?{THAT})"
+    rf"|{MAYBE} (?:\w+ly )?"
+    rf"(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}|(?:{THINK}|{WRITE}) that\b[^,]*$)"
+    rf"|(?<!\bwe )(?<!\bi )(?<!\bcan )\b"
+    rf"(?:(?:{SAYS}|concludes){ONLY}|{TELLS}(?: me| us| you)?{THAT})"
     rf"|\b(?:if|who|had) (?:\w+ )?(?:{THINK}|{SAYS}){ONLY}"
     rf"|(?:\b(?:if|assum(?:e|es|ed|ing)|suppos(?:e|es|ed|ing)|imagin(?:e|ing)|unless|whether)"
     rf"|^\W*(?:had|were))(?: for a moment| instead| now)?{ONLY}",
