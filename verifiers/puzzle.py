@@ -10,7 +10,7 @@ from typing import Any
 from verifiers.base import VerifierError
 from verifiers.box.order import Child
 from verifiers.boxed import SHOWN, Boxed, fault
-from verifiers.extract import marked, visible
+from verifiers.extract import PHRASE, marked, visible
 from verifiers.records import Problem, Verdict
 
 LONGEST = 100_000
@@ -28,7 +28,7 @@ class Puzzle(Boxed):
     `<answer>` tag or box, else what follows "the answer is", else the whole text.
     """
 
-    version = "1"
+    version = "2"
     gold_type = "json"
     preload = ("reasoning_gym",)
     examples = (
@@ -80,7 +80,7 @@ class Puzzle(Boxed):
     def _scored(self, dataset: str, value: Any) -> Verdict:
         score = min(1.0, max(0.0, float(value)))
         why = f"the checker of {dataset!r} gives {json.dumps(score)}"
-        if score == 1.0:
+        if value == 1.0:  # a sum of parts may round to more
             return self.verdict("correct", "", why)
         return self.verdict("wrong", "different", why, score=score)
 
@@ -95,6 +95,10 @@ def _answer(text: str) -> tuple[str, tuple[int, int] | None]:
     if found is None:
         return whole, (at, at + len(whole)) if whole else None
     answer, span = found.text, found.span
+    if span and (phrase := PHRASE.match(shown, span[0])):  # `**` was taken for bold
+        answer = shown[phrase.end() :].strip().removesuffix(".")
+        begin = shown.find(answer, phrase.end())
+        return answer, (start + begin, start + begin + len(answer))
     rest = shown[span[1] :].strip(" .\t\r\n*") if span and found.how == "phrase" else ""
     if rest:
         answer = shown[span[0] :].strip()
