@@ -98,3 +98,40 @@ def test_a_wrong_answer_is_wrong_and_says_why(code, name):
     assert verdict.seconds < 5
     after = one(code, "import os\ndef f(x): return os.listdir('.')", [], 1)
     assert after.correct, after
+
+
+def scripted(code, text, test):
+    """The verdict on `text` where `test` is a program that defines `check`."""
+    answer = {"kind": "script", "entry_point": "f", "test": test}
+    return base.judge("code", code, Problem(prompt="", answer=answer, verifier="code"), text)
+
+
+CHANGES = """
+def check(candidate):
+    items = [3, 1, 2]
+    assert candidate(items) == 6
+    assert items == [1, 2, 3]
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [("items.sort()\n    return sum(items)", "correct"),
+     ("return sum(items)", "wrong"),
+     ("items.sort()", "wrong"),
+     ("items.sort()\n    return 7", "wrong")],
+)  # fmt: skip
+def test_a_script_sees_what_is_returned_and_what_became_of_the_argument(code, body, expected):
+    assert scripted(code, f"def f(items):\n    {body}", CHANGES).status == expected
+
+
+@pytest.mark.parametrize(
+    "check",
+    ["def check(candidate): pass", "check = lambda *_: True",
+     "import builtins\nbuiltins.check = lambda *_: None",
+     "import __main__\n__main__.check = lambda *_: None\ndef check(candidate): return True"],
+)  # fmt: skip
+def test_a_submission_that_defines_its_own_check_is_judged_by_the_real_one(code, check):
+    test = "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(3) == 9"
+    assert scripted(code, f"{check}\ndef f(x): return 5", test).status == "wrong"
+    assert scripted(code, f"{check}\ndef f(x): return x * x", test).status == "correct"

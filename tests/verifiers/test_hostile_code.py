@@ -16,8 +16,8 @@ from verifiers.box.box import NoBox
 
 NOT_ON = {"landlock": ("honest-literal-tmp", "honest-multiprocessing")}
 """What a rung does not offer: a /tmp of one's own by that name, semaphores in /dev/shm."""
-OPEN = ("honest-script-14", "honest-script-15")
-"""Refused though right: in a script's test, a class as the entry point and a generator as a result."""
+OPEN = ("honest-script-14",)
+"""Refused though right: in a script's test, a class as the entry point."""
 SHARE = 16
 FORK_BOMB = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n"
 
