@@ -202,8 +202,8 @@ def test_what_older_judges_said_is_told_too(run, tmp_path):
         )
         store.put_verdicts("an older judge", [(row["completion_id"], older)])
     (completion,) = traced(copy, row["sample_id"])["completions"]
-    assert completion["verdict"] == verdict.model_dump()
-    assert completion["other_verdicts"] == [older.model_dump()]
+    assert completion["verdict"] == verdict.model_dump(mode="json")
+    assert completion["other_verdicts"] == [older.model_dump(mode="json")]
 
 
 def test_terminal_codes_in_a_text_are_shown_not_sent(run, tmp_path):
