@@ -79,7 +79,8 @@ def test_a_gold_passes_itself(text):
 @bounded
 @given(st.sampled_from(GOLDS), st.sampled_from(GOLDS))
 def test_values_and_sets_are_equal_both_ways(one, two):
-    assert equal(one, two) == equal(two, one)
+    with suppress(TooHard):
+        assert equal(one, two) == equal(two, one)
     assert equal(one, one)
 
 
