@@ -140,9 +140,9 @@ async def killed() -> tuple[int, int]:
     """Rows lost to a killed worker, and whether a row whose worker died twice is undecided."""
     answer = {"kind": "function", "entry_point": "top", "tests": TESTS}
     problem = Problem(prompt="", answer=answer, verifier="code")
-    slow = FUNCTION + "import time\ntime.sleep(1)\n"
+    slow = FUNCTION + "import time\ntime.sleep(4)\n"
     async with VerdictPool(workers=1) as pool:
-        rows = [asyncio.create_task(pool.verify(problem, FUNCTION)) for _ in range(60)]
+        rows = [asyncio.create_task(pool.verify(problem, FUNCTION)) for _ in range(600)]
         while not pool.started:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.5)
