@@ -13,7 +13,7 @@ from verifiers.records import Completion, Usage
 from verifiers.sampler import Request, Sampler
 
 LOOK_UP = 500
-COMMIT_AFTER = 0.05
+COMMIT_AFTER = 0.002
 COMMIT_MOST = 1024
 
 
