@@ -18,7 +18,7 @@ SAVE, PLACE = "students.checkpoints:torch.save", "students.checkpoints:place"
 STEP, RENAME = "students.engine:_step", "students.engine:place"
 KILLS = [
     ("questions", "generators.questions.evolve:solve", 20, "before"),
-    ("chains", "verifiers.pool:_settle", 300, "after"),
+    ("chains", "verifiers.tasks:Task.settle", 300, "after"),
     ("curate", "pyarrow.parquet:write_table", 2, "half"),
     # a checkpoint half written; written and not in its place
     ("train:cpt", SAVE, 1, "half"),
@@ -36,7 +36,7 @@ KILLS = [
     ("train:dpo", STEP, 3, "after"),
     # answers drawn, judged; a step of a round before, at and after the checkpoint in its middle
     ("train:grpo", "students.rollouts.decoder:Cache.step", 10, "before"),
-    ("train:grpo", "verifiers.pool:_settle", 20, "after"),
+    ("train:grpo", "verifiers.tasks:Task.settle", 20, "after"),
     ("train:grpo", STEP, 2, "after"),
     ("train:grpo", PLACE, 1, "after"),
     ("train:grpo", STEP, 1, "after"),
