@@ -165,16 +165,24 @@ def error(fault: BaseException) -> dict[str, Any]:
     return {"error": names[:20], "said": said}
 
 
-def function(task: dict[str, Any], channels: list[int]) -> int:
-    """Call the entry point with the arguments of each test; one message a test."""
-    channel = Channel(channels[0])
+def submission(task: dict[str, Any], channel: Channel) -> types.ModuleType | None:
+    """The module of a task with its entry point in it; None, after saying why, without."""
     try:
         module = load(task["source"], "submission")
     except BaseException as fault:
         channel.send({"load": error(fault)}, now=True)
-        return 1
+        return None
     if not there(module, task["entry"]):
         channel.send({"missing": task["entry"]}, now=True)
+        return None
+    return module
+
+
+def function(task: dict[str, Any], channels: list[int]) -> int:
+    """Call the entry point with the arguments of each test; one message a test."""
+    channel = Channel(channels[0])
+    module = submission(task, channel)
+    if module is None:
         return 1
     channel.send({"loaded": True})
     for test in task["tests"]:
@@ -191,13 +199,8 @@ def function(task: dict[str, Any], channels: list[int]) -> int:
 def serve(task: dict[str, Any], channels: list[int]) -> int:
     """Load the source, then answer the calls of the process beside this one until it ends."""
     channel = Channel(channels[0])
-    try:
-        module = load(task["source"], "submission")
-    except BaseException as fault:
-        channel.send({"load": error(fault)}, now=True)
-        return 1
-    if not there(module, task["entry"]):
-        channel.send({"missing": task["entry"]}, now=True)
+    module = submission(task, channel)
+    if module is None:
         return 1
     names = [name for name, value in list(vars(module).items()) if callable(value)]
     channel.send({"loaded": names}, now=True)
