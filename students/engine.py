@@ -19,14 +19,12 @@ from students.batches.pack import Packed
 from students.batches.scorer import Scorer
 from students.config import Training
 from students.errors import DataError
-from students.memory import release, trim
+from students.memory import release
 from students.objectives import Objective
 from students.sources import Source
 from verifiers.files import place
 
 Report = Callable[[dict[str, Any]], None]
-TRIM_EVERY = 20.0
-"""Seconds between two times that freed memory is given back; each costs about a tenth of one."""
 
 
 def train(
@@ -61,7 +59,6 @@ def train(
     scorer.train()
     batches = iter(source)
     start, tokens = time.monotonic(), 0
-    trimmed = start
     for step in range(done + 1, steps + 1):
         batch = next(batches, None)
         if batch is None:
@@ -83,9 +80,6 @@ def train(
         metrics["tokens_per_second"] = round(tokens / seconds, 1)
         metrics["seconds_left"] = round(seconds * (steps - step) / (step - done), 1)
         report(metrics)
-        if time.monotonic() - trimmed > TRIM_EVERY:
-            trim()
-            trimmed = time.monotonic()
         if step % config.checkpoint_every == 0 and step < steps and accelerator.is_main_process:
             state = _state(step, trained, optimizer, source)
             checkpoints.write(partial / "checkpoints", step, state, config.keep_checkpoints)

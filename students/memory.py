@@ -36,20 +36,15 @@ def few_kernels() -> None:
 
 
 def release() -> None:
-    """Let go of what nobody holds any more, and of what CUDA and the C library keep of it."""
+    """Let go of what nobody holds any more, and of what CUDA and the C library keep of it.
+
+    glibc holds on to freed memory, so that phases of work with tensors of different sizes, such as
+    rollouts and updates, would each keep their peak. Elsewhere that part does nothing.
+    """
     gc.collect()
     if (torch := sys.modules.get("torch")) is not None:
         torch.cuda.empty_cache()
-    trim()
-
-
-def trim() -> None:
-    """Give back what the C library keeps of freed tensors.
-
-    glibc holds on to it, and work with tensors of ever other sizes, as packed batches are, leaves
-    more and more holes. Elsewhere this does nothing.
-    """
     if sys.platform == "linux":
-        malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if malloc_trim is not None:
-            malloc_trim(0)
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
