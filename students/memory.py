@@ -28,7 +28,7 @@ def few_kernels() -> None:
     """Let torch keep few of the kernels it compiles on a CPU; to be called before it is imported.
 
     oneDNN compiles one for each shape of matrices and keeps a thousand. Packed batches are nearly
-    all of another length, so that a model of 135 million weights gathered over a gigabyte of them.
+    all of another length, so that a model of 135 million weights gathered about a gigabyte of them.
     A step needs a few dozen. What the environment says already stands.
     """
     for name, count in KERNELS.items():
