@@ -74,7 +74,7 @@ def test_a_real_model_goes_through_sft_and_grpo_and_is_exported_exactly(model, t
 
 
 SHORT = [
-    "questions.0.n=8", "chains.samples=1", "teacher.sampling.max_tokens=8",
+    "questions.0.n=8", "questions.1.n=4", "chains.samples=1", "teacher.sampling.max_tokens=8",
     "stages.dpo.max_steps=1", "stages.dpo.tokens_per_step=400",
     "evaluate.on.0.n=3", "evaluate.on.1.n=3", "evaluate.on.2.n=2", "evaluate.on.2.max_tokens=8",
     "evaluate.max_tokens=8",
@@ -87,7 +87,9 @@ def test_written_refusals_are_preferred_to_what_a_real_model_says(tmp_path):
     seen = {(row["on"], row["stage"]) for row in rows}
     assert seen == {(on, at) for on in ("harmful", "benign", "sums") for at in ("base", "dpo")}
     counts = json.loads((tmp_path / "manifest.json").read_text())["stages"]
-    assert counts["chains"]["counts"]["completions"] == 8 * 3
+    requests = (recipes.SHIPPED / "refusal" / "requests.jsonl").read_text().splitlines()
+    written = sum(len(json.loads(line)["written"]) for line in requests[:8])
+    assert counts["chains"]["counts"]["completions"] == 8 + written + 4
     assert counts["curate"]["counts"]["sets"]["dpo"] >= 8
     line = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0])
     assert line["margin"] == pytest.approx(0, abs=1e-3)
