@@ -19,7 +19,7 @@ demo: install
 install: $(VENV)/installed
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 slow: $(VENV)/installed-dev
 	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python -m pytest -m slow

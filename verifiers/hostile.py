@@ -128,11 +128,11 @@ def canaries(folder: Path) -> Iterator[tuple[str, str]]:
 
     for frame, around in FRAMES.items():
         system = f"__import__('os').system({touch(f'system-{frame}')!r})"
-        opened = f"open({str(folder / f'open-{frame}')!r}, 'w')"
+        opened, in_exec = (f"open({str(folder / f'{n}-{frame}')!r}, 'w')" for n in ("open", "exec"))
         for what, code in (
             ("system", system),
             ("open", opened),
-            ("exec", f"exec({opened.replace('open-', 'exec-')!r})"),
+            ("exec", f"exec({in_exec!r})"),
             ("escape", ESCAPE.format(touch(f"escape-{frame}"))),
         ):
             yield f"{what}, {frame}", around.format(code)
