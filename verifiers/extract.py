@@ -33,6 +33,8 @@ class _Mark(NamedTuple):
     text: str | None
     how: str
     clause: bool = False
+    at: int | None = None
+    """Where the words end that announce it."""
 
 
 BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|\d)")
@@ -60,12 +62,6 @@ QUESTION = re.compile(
     r"(?m)^\s*(?:\*\*)?(?:Q|Question|Problem|Human|User|Input|### (?:Question|Problem|Instruction))"
     r"(?:\s*\d+)?(?:\*\*)?\s*:"
 )
-RETRACTION = re.compile(
-    r"\b(?:wait|actually|oops|correction|sorry|scratch that|hold on|hmm|no,|mistake|incorrect"
-    r"|(?:that|this|it|which)(?: is| was|'s) (?:wrong|not right|not correct)"
-    r"|let me (?:re-?\w+|correct|fix)|i mean)\b",
-    re.I,
-)
 BINARY = re.compile(
     r"(?:^|[.!?\n]|\b(?:so|therefore|thus|hence|is)\b)[\s,*]{0,9}\b(yes|no|true|false)\b"
     r"(?=[\s*]{0,9}(?:[,.;:!]|$))",
@@ -79,7 +75,6 @@ GUESSED = re.compile(
     r"|(?<!only )(?<!est )(?<!least )(?<!imum )(?<!imal )possible)\b[^.!?\n]*$",
     re.I,
 )
-DENIAL = re.compile(r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that)\b", re.I)
 THOUGHT = "</think>"
 STOP = re.compile(r"<\|[a-z_]+\|>|</s>")
 REFUSAL = re.compile(r"\W*(?:i|we|sorry|unfortunately|unknown|unsure|no idea)\b", re.I)
@@ -108,7 +103,7 @@ def _answer(text: str, reads: prose.Reads, question: str) -> Found | None:
     text, stated = _own(text, _marks(text))
     if not stated:
         return _unmarked(text, reads, question)
-    marks = [*stated[:-MATCHES], *(m for m in stated[-MATCHES:] if _asserted(text, m))]
+    marks = [*stated[:-MATCHES], *(m for m in stated[-MATCHES:] if _asserted(text, m, question))]
     if not marks:
         later = prose.assertion(text[stated[-1].end :], reads, question)
         return Found(later[1], "prose", False, _stated(text, later)) if later else None
@@ -116,24 +111,24 @@ def _answer(text: str, reads: prose.Reads, question: str) -> Found | None:
     tail = text[last.end :]
     if last.text and len(last.text) <= CLAUSE and _refused(last.text, tail):
         return None
-    if (cue := RETRACTION.search(tail)) is not None and len(tail) < RETOLD:
+    if (cue := scope.RETRACTION.search(tail)) is not None and len(tail) < RETOLD:
         later = prose.assertion(tail[cue.start() :], reads)
         if later is not None and reads(later[1]):
             span = _stated(text, later)
             return Found(later[1], "prose after " + last.how, True, span)
-        if DENIAL.search(tail):
+        if scope.DENIAL.search(tail):
             return None
     return None if last.text is None else _found(text, marks)
 
 
-def _asserted(text: str, mark: _Mark) -> bool:
+def _asserted(text: str, mark: _Mark, question: str) -> bool:
     """Whether a mark stands where it is neither denied nor supposed nor reported."""
     if mark.how.startswith("marker"):
         return True
     end = mark.end
     if mark.clause and (number := cues.NUMBER.match(mark.text or "")) is not None:
         end += number.end() - len(mark.text or "")
-    return scope.asserted(text, mark.start, end)
+    return scope.asserted(text, mark.start, end, mark.at, question)
 
 
 def _refused(answer: str, tail: str) -> bool:
@@ -226,7 +221,7 @@ def _marks(text: str) -> list[_Mark]:
         guess = GUESSED.search(text, max(0, match.start() - 40), match.start())
         if clause and free(match.start()) and not _negated(clause) and not guess:
             end = match.end() + rest.find(clause[:1]) + len(clause)
-            marks.append(_Mark(match.start(), end, clause, "phrase", True))
+            marks.append(_Mark(match.start(), end, clause, "phrase", True, match.end()))
     outer = [mark for mark in marks if mark.how != "phrase" or not _holds(mark, marks)]
     return sorted(outer, key=lambda mark: (mark.end, mark.start))
 

@@ -1,22 +1,41 @@
-"""Whether the words around a stated answer assert it, or deny, suppose or report it.
+"""Whether a text asserts an answer that it states, or denies, doubts, supposes or reports it.
 
-One rule for boxes, tags, "the answer is" and sentences without a marker: the words of its own
-clause that govern the answer, and what its sentence or the next one says of it.
+One rule for boxes, tags, "the answer is" and sentences without a marker. A text asserts an answer
+where the words of its own clause that govern it, the rest of its sentence and the sentence behind
+leave it to the writer, to this world and to be so.
 """
 
 from __future__ import annotations
 
 import re
 
+OTHERS = (
+    r"(?:students?|pupils?|classmates?|friends?|teacher|professor|tutor|users?|authors?|textbook"
+    r"|book|manual|(?:answer )?key|website|internet|forum|chat\w*|gpt\S*|chatbot|model|ai|solver"
+    r"|grader|checker|colleague|(?:some|any|every)(?:one|body)|(?:some|many|most|other)(?: people)?"
+    r"|others|people|readers?|beginners?|hint|question|problem|intuition|machine|program)"
+)
+"""Who may solve a problem beside the writer."""
 THINK = r"(?:say|claim|conclude|think|believe|assert|infer|deduce|guess|argue|assume|suppose)"
 WRITE = r"(?:state|answer|write|put|expect|accept|report|imply|prove|show|follow|know)"
 SAYS = r"(?:says?|said|claim(?:s|ed)?|thinks?|thought|believe[sd]?|insist(?:s|ed)?|argue[sd]?)"
 TELLS = (
     r"(?:assert(?:s|ed)?|guess(?:es|ed)?|allege[sd]?|suggest(?:s|ed)|swears?|swore|told|tells?"
-    r"|answered|wrote|writes|states|stated|reports|reported|assumes)"
+    r"|answered|wrote|writes|states|stated|reports|reported|assumes|announce[sd]|posted|declared?s?"
+    r"|propose[sd])"
+)
+GETS = (
+    r"(?:gets?|got|gives?|gave|obtain(?:s|ed)|finds?|found|ends?|ended|comes?|came|arrive[sd]|has"
+    r"|had|lists?|computed|calculated|reach(?:es|ed)|counted|wrote|writes|puts?|answers?|circled"
+    r"|marked|submitted|posted|picked|chose|expects?|wants?|says?|said|might|may|could|would|will)"
 )
 NOT = r"(?:\bnot|n't|n’t|\bnever|\bcannot|\bhardly)"
 MAYBE = r"(?:(?<!\bwe )\bcould|\b(?:might|may|would|often|sometimes|usually))"
+SLIP = (
+    r"(?:forg[eo]t\w*|overlook\w*|misread\w*|mis-?count\w*|confus\w+|mix(?:es|ed|ing)? up|overcount\w*"
+    r"|undercount\w*|double[- ]count\w*|omit\w*|neglect\w*|ignor\w+|dropp?(?:s|ed|ing)? (?:a|the|its)"
+    r"|(?:lost|loses?|losing|miss(?:es|ed|ing)) (?:a|the|its|one|some)|slipp?(?:s|ed)?\b)"
+)
 FAULT = (
     r"(?:mistakes?|mistaken|errors?|wrong|incorrect|false|untrue|fallacy|misconception|myth"
     r"|temptation|tempting|tempted|misleading|doubt(?:s|ed|ful)?|den(?:y|ies|ied)|refuse[sd]?"
@@ -24,6 +43,16 @@ FAULT = (
     r"|no (?:proof|evidence|reason|way|guarantee|basis|grounds)|reject(?:s|ed)?|unclear|unproven"
     r"|not (?:true|clear|certain|sure|convinced|persuaded|the case|enough|correct|right))"
 )
+FLAWED = (
+    r"(?:naive(?:ly)?|careless(?:ly)?|wrongly|mistakenly|incorrectly|falsely|erroneously|hastily"
+    r"|misguided|misconception|fallacy|distractor|pitfall|(?:the|a) trap|nobody|no one"
+    r"|(?:wrong|incorrect|false|flawed|faulty) (?:approach|method|reasoning|argument|logic|formula"
+    r"|assumption)|forgetting|forgot|overlook\w*|miscount\w*|perhaps|maybe|possibly"
+    r"|(?:previous|earlier|attempted|proposed|suggested|claimed|alleged|supposed|so-called"
+    r"|initial|original|first|old) (?:answer|guess|attempt|response|conclusion|try|claim)"
+    r"|(?:take back|withdraw|retract)\b)"
+)
+"""What spoils all that follows in its clause."""
 SUBJECT = (
     r"(?:(?:(?:the|our|its|his|her|their|an?|some)\b\s*)(?:final |correct |right )*"
     r"(?:(?:answer|result|value|solution|total|sum)\b)?|(?:it|this|that)\b|\$?[a-z]\$?(?=\s))\s*"
@@ -40,38 +69,51 @@ TURN = re.compile(
     r" that)\b|,\s*(?:and|while|giving|making|yielding)\b",
     re.I,
 )
-GOVERNS = re.compile(
+DENIED = re.compile(
+    rf"{NOT}\s+(?:\w+ly\s+)?(?:be )?(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}"
+    rf"|(?:{THINK}|{WRITE})\s+that\b[^,]*$)"
+    rf"|(?:{NOT}|\bneither|\bnor)(?! only| hard| difficult)(?: (?!(?:is|are|was|were)\b)\w+){{0,2}}?"
+    r"(?: (?:be|equal(?: to)?|have|give|get|yield|makes?) (?:\$?[a-z] ?=)?)?[\s$*(\\\[{]*$"
+    r"|(?:^|,)\W*(?:please )?(?:do not|don't|never) \w+[\s$*(\\\[{]*$"
+    r"|\b(?:anything but|far from|instead of|rather than|used to|no (?:more|less|fewer) than)"
+    r"(?: be(?:ing)?)?[\s$*(\\\[{]*$"
+    rf"|(?<!no )(?<!without )\b(?:doubt|deny|dispute|reject|refuse){ONLY}",
+    re.I,
+)
+FAULTY = re.compile(
     rf"(?<!\bno )(?<!without )(?<!little )\b{FAULT}\s+"
     r"(?:(?:here|is|was|would be|in|about|for \w+)\s+)*(?:to|that|thinking|saying"
     r"|claiming|writing|answering|concluding|assuming)\b[^,]*$"
-    rf"|(?<!no )(?<!without )\b(?:doubt|deny|dispute|reject|refuse){ONLY}"
-    r"|\b(?:wrong|incorrect|false) (?:answer|result|value) (?:here )?(?:is|was|would be)\W*$"
     r"|\b(?:wrong|incorrect|false|erroneous)\s+"
     r"(?:(?:answer|result|value) (?:here )?(?:is|was|would be)[\s$*(\\\[{]*)?$"
-    r"|\b(?:naive(?:ly)?|careless(?:ly)?|wrongly|mistakenly|incorrectly|falsely|erroneously"
-    r"|hastily|misguided|misconception|fallacy|distractor|pitfall|(?:the|a) trap"
-    r"|(?:wrong|incorrect|false|flawed|faulty)"
-    r" (?:approach|method|reasoning|argument|logic|formula|assumption))"
-    r"\b[^,]*$"
-    rf"|{NOT}\s+(?:\w+ly\s+)?(?:be )?(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}"
-    rf"|(?:{THINK}|{WRITE})\s+that\b[^,]*$)"
-    r"|\b(?:is|was|are|were|do|does|did|can|could|would|should|will|must|may|might)"
-    r"\s?(?:not|n't|n’t|never)(?: be| equal(?: to)?| simply| really| actually)?[\s$*(\\\[{]*$"
-    r"|(?:^|,\s*)(?:cannot|can't|not|never|neither|nor)[\s$*(\\\[{]*$"
-    r"|(?:^|,)\W*(?:please )?(?:do not|don't|never) \w+[\s$*(\\\[{]*$"
-    r"|\b(?:nobody|no one) \w+ \w+[\s$*(\\\[{]*$"
-    r"|\b(?:anything but|far from|instead of|rather than|used to)(?: be(?:ing)?)?"
-    r"[\s$*(\\\[{]*$"
-    r"|\b(?:cannot|can't|can not) (?:be|equal)[\s$*(\\\[{]*$"
-    rf"|{MAYBE} (?:\w+ly )?"
+    rf"|\b{FLAWED}\b[^,]*$",
+    re.I,
+)
+REPORTED = re.compile(
+    rf"{MAYBE} (?:\w+ly )?"
     rf"(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}|(?:{THINK}|{WRITE}) that\b[^,]*$)"
     rf"|(?<!\bwe )(?<!\bi )(?<!\bcan )\b"
     rf"(?:(?:{SAYS}|concludes){ONLY}|{TELLS}(?: me| us| you)?{THAT})"
+    rf"|\btold (?:\w+ ){{0,3}}that\b[^,]*$"
+    rf"|\b(?:been|was|is|were) (?:claimed|said|suggested|alleged|told|reported)\b[^,]*$"
     rf"|\b(?:if|who|had) (?:\w+ )?(?:{THINK}|{SAYS}){ONLY}"
-    rf"|(?:\b(?:if|assum(?:e|es|ed|ing)|suppos(?:e|es|ed|ing)|imagin(?:e|ing)|unless|whether)"
-    rf"|^\W*(?:had|were))(?: for a moment| instead| now)?{ONLY}",
+    rf"|^\W*(?:(?:an?|the|my|your|his|her|our|one|another|this|that|careless|solution) )*{OTHERS}"
+    rf"(?: \w+){{0,3}}? {GETS}\b[^,]*$"
+    rf"|(?:\b{OTHERS}|\b(?!(?:Here|There|That|This|It|What|Let)\b)(?-i:[A-Z])[a-z]+)['’]s? (?:\w+ ){{0,2}}"
+    r"(?:answer|guess|attempt|response|conclusion|claim|(?:re)?solution)\b[^,]*$",
     re.I,
 )
+SUPPOSED = re.compile(
+    r"(?:\b(?:if|assum(?:e|es|ed|ing)|suppos(?:e|es|ed|ing)|imagin(?:e|ing)|unless|whether)"
+    rf"|^\W*(?:had|were))(?: for a moment| instead| now)?{ONLY}"
+    r"|^\W*(?:had|were) (?:the|we|i|you|he|she|they|it|one|there|this|that)\b"
+    r"|\bif\b.*\b(?:had|were|wasn't|weren't|hadn't)\b.*\bwould\b|\bif\b.*\bhad\b.*[’']d\b"
+    r"|\b(?:without|ignoring|neglecting|but for)\b.*\bwould\b"
+    rf"|\b(?:if|when|had|by|after|having)\b[^,]{{0,40}}\b(?:forg[eo]t|overlook|misread|miscount|confus)"
+    r"|\bfor contradiction\b",
+    re.I,
+)
+GOVERNS = (DENIED, FAULTY, REPORTED, SUPPOSED)
 CONTRADICTION = (
     r"(?:we|you|one) (?:get|have|reach|arrive at|would get|would have|run into|find) an? "
     r"(?:contradiction|absurdity)\b"
@@ -82,34 +124,82 @@ REFUSES = re.compile(
     r"(?:clearly |also |obviously |therefore )?"
     r"(?:ruled out|excluded|eliminated|rejected|discarded|wrong|incorrect|impossible|false|invalid"
     r"|absurd|a (?:contradiction|common mistake|mistake|trap)|the (?:trap|mistake|wrong answer)"
-    r"|not (?:right|correct|possible|valid|the answer|allowed))\b|contradicts\b|violates\b|fails\b"
-    r"|(?:cannot|can't|can not) be (?:right|correct|true|the|it)\b)"
+    r"|(?:my|the|his|her|their|an) (?:first|initial|earlier|original|old)"
+    r"|not (?:right|correct|possible|valid|the answer|allowed|a solution))\b|contradicts\b"
+    rf"|violates\b|fails\b|{SLIP}|(?:cannot|can't|can not) be (?:right|correct|true|the|it)\b"
+    r"|must be rejected|does(?: not|n't) (?:satisfy|fit|work|hold))"
+    rf"|[\s$*)\]}}]{{0,9}}(?:\?\s*(?:no|not|nope|wrong)\b|,? or (?:possibly|perhaps|maybe)\b)|[^.!?\n\d]{{0,40}}?,\s*(?:but|although|though|after|because|having|since"
+    rf"|when|which)\b[^.!?\n\d]{{0,40}}?\b{SLIP}"
+    r"|[\s$*)\]}]{0,9},? (?:had (?:the|we|it|he|she|they|there|i|you)|if\b[^.\n]*\b(?:had|were))\b"
     rf"|[^.!?\n]{{0,20}}?\s*(?:,|\band)?\s*{CONTRADICTION}"
     r"|[^.!?\n]{0,20}?\b(?i:according to) (?:[A-Z][a-z]+(?!['’\w])|(?:the|his|her|my|a|some) "
     r"(?:book|key|student|author|friend|teacher|brother|sister|class\w*|textbook|calculator))"
 )
 OBJECTS = re.compile(
     r"[\s$*)\]}.!]*(?:but|however|yet|still|unfortunately|and)?,?\s*"
-    r"(?:(?:this|that|it|which)\s+(?:directly |clearly |immediately )?"
+    r"(?:(?:this|that|it|which)\s+(?:\w+ ){0,2}?"
     r"(?:contradicts|violates|conflicts with|is (?:a contradiction|absurd|impossible|ruled out)"
     r"|(?:leads|led) to an? (?:contradiction|absurdity)|cannot be|can't be"
-    rf"|does(?: not|n't) (?:satisfy|fit|work))|{CONTRADICTION})",
+    rf"|(?:has|contains|makes) an? (?:\w+ )?(?:error|mistake|flaw)|{SLIP}"
+    rf"|does(?: not|n't) (?:satisfy|fit|work))|{CONTRADICTION}"
+    r"|is (?:he|she|this|that|it) (?:really )?(?:right|correct|true)\?)",
+    re.I,
+)
+TAKES_BACK = (
+    r"wait|actually|oops|hold on|scratch that|correction|corrected|mistaken?|incorrect|wrong"
+    r"|i mean|(?:not|isn't|isn’t) (?:right|correct)"
+)
+"""Words by which a text takes back what it said."""
+RETRACTION = re.compile(
+    r"\b(?:wait|actually|oops|correction|corrected|sorry|scratch that|hold on|hmm+|no,|mistake"
+    r"|incorrect|(?:that|this|it|which)(?: is| was|'s) (?:wrong|not right|not correct)"
+    r"|let me (?:re-?\w+|correct|fix)|i mean|or rather|(?:edit|update)\s*:|should (?:be|read)"
+    r"|second thoughts?|i (?:dropped|forgot|missed|misread|overlooked|miscounted|take))\b",
+    re.I,
+)
+DENIAL = re.compile(
+    r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that"
+    r"|i (?:dropped|forgot|missed|misread|overlooked|miscounted))\b",
     re.I,
 )
 SENTENCE_END = re.compile(r"[.!?](?=\s)|\n\s*\n|[.!?:]\*{0,2}\s*\n")
+QUOTED = re.compile(r"^\s*>|\w[^\n\"“]*[\"“][^\"“”\n]{0,60}$")
+COUNTS = re.compile(
+    r"[\s$*)\]}]{0,9}\s(?!(?:but|and|or|which|that|for|because|as|in|at|by|when|while|instead|rather"
+    r"|from|after|before|here|on|without|with|since|although|though|however|is|was|to|if|the|this"
+    r"|where|so|then|who)\b)[a-z]{3,}"
+)
 BLANK = re.compile(r"\s+")
 BEFORE = 240
 AFTER = 160
 
 
-def asserted(text: str, start: int, end: int) -> bool:
-    """Whether the sentence around `text[start:end]`, an answer, says that it is the answer."""
+def asserted(text: str, start: int, end: int, at: int | None = None, question: str = "") -> bool:
+    """Whether the sentence around `text[start:end]` says that the answer in it is the answer.
+
+    `at` is where the answer itself stands, if behind words such as "the answer is"; who solves
+    problems in `question` is not another solver.
+    """
     before = text[max(0, start - BEFORE) : start]
     ends = list(SENTENCE_END.finditer(before))
-    before = BLANK.sub(" ", before[ends[-1].end() :] if ends else before)
+    before = before[ends[-1].end() :] if ends else before
+    line = before.rsplit("\n", 1)[-1]
+    quoted = QUOTED.search(line) and re.match(r"[^\n\"“”]*[\"”]", text[end - 1 : end + AFTER])
+    if quoted or line.lstrip().startswith(">"):
+        return False
+    before = BLANK.sub(" ", before + text[start : start if at is None else at])
     turns = list(TURN.finditer(before))
     before = before[turns[-1].end() :] if turns else before
-    return GOVERNS.search(before) is None and not refused(text, end)
+    if refused(text, end):
+        return False
+    for pattern in GOVERNS:
+        if (found := pattern.search(before)) is None:
+            continue
+        other = re.search(rf"\b{OTHERS}\b", found[0], re.I)
+        own = other and (other[0].lower() in question.lower() or COUNTS.match(text, end))
+        if not (pattern is REPORTED and own):
+            return False
+    return True
 
 
 def refused(text: str, end: int) -> bool:
