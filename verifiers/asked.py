@@ -17,7 +17,7 @@ ASKS = re.compile(
     re.I,
 )
 COUNTED = re.compile(r"\bhow many ((?:(?!(?:are|is|do|does|did|will|can|has|have)\b)\w+ ?)+)", re.I)
-MEASURED = re.compile(r"\bin (\w+)\W*$|\bhow many (?:\w+ )?(\w+)", re.I)
+MEASURED = re.compile(r"\bin (\w+)\W*$", re.I)
 MONEY = re.compile(
     r"\bhow much\b.*\b(?:makes?|earns?|costs?|pays?|paid|spends?|spent|charges?|owes?|saves?|worth"
     r"|money|profit|change|bill|raises?d?|dollars?)\b",
@@ -34,8 +34,12 @@ SUBJECT = re.compile(
     r" (?:is|was|are|equals?|comes? to)\W*(?:[^,;=]*=)?[^,;\w]*$",
     re.I,
 )
-GENERIC = frozenset(
-    "answer result value total solution number amount quantity expression output figure one".split()
+GENERIC = re.compile(
+    r"answer|result|value|total|solution|number|amount|quantity|expression|output|figure|one"
+)
+COMPARED = re.compile(
+    r"(?:cheap|tall|old|young|fast|slow|long|short|heavi|light|high|low|bigg|larg|small|great|furth"
+    r"|earli|lat)er"
 )
 ALIKE = (
     "cost price bill fee charge payment", "speed rate velocity", "chance probability odds",
@@ -43,12 +47,16 @@ ALIKE = (
 )  # fmt: skip
 
 
+def question_of(prompt: str) -> str:
+    """The last sentence of a prompt that asks for something; empty where none does."""
+    return next((part for part in reversed(SENTENCE.split(prompt + " ")) if ASKS.search(part)), "")
+
+
 def relevant(sentence: str, told: str, question: str) -> bool:
     """False where the sentence that states `told` speaks of something else than was asked."""
-    wanted = [part for part in SENTENCE.split(question + " ") if ASKS.search(part)]
-    if not wanted or told == sentence:
+    asked = question_of(question)
+    if not asked or told == sentence:
         return True
-    asked = wanted[-1]
     place = sentence.rfind(told)
     before = sentence[:place] if place >= 0 else ""
     head = _head(NAMED.search(asked))
@@ -75,9 +83,8 @@ def _single(noun: str) -> str:
 
 
 def _alike(head: str, subject: str) -> bool:
-    return (
-        bool({head, subject} & GENERIC)
-        or any({head, subject} <= set(alike.split()) for alike in ALIKE)
+    return bool(GENERIC.fullmatch(head) or GENERIC.fullmatch(subject)) or any(
+        {head, subject} <= set(alike.split()) for alike in ALIKE
     )
 
 
@@ -86,20 +93,22 @@ def _measures(sentence: str, place: int, asked: str, question: str) -> bool:
     number = NUMBER.search(sentence, place)
     if number is None:
         return True
-    behind = re.match(r"\W{0,3}(?:[a-z]+ )?([a-z]+)", sentence[number.end() :], re.I)
     first = re.match(r"\W{0,3}([a-z]+)", sentence[number.end() :], re.I)
-    unit = "dollars" if "$" in number[0] else first[1] if first else ""
+    if first and COMPARED.fullmatch(first[1]) and first[1] not in question:
+        return False
+    money = "$" in number[0] and sentence[number.end() : number.end() + 1] != "$"
+    unit = "dollars" if money else first[1] if first else ""
     mine, yours = _dimensions(unit), _wanted(asked)
     if yours is not None and mine is not None:
         return mine == yours
     counted = COUNTED.search(asked)
     if mine is not None:
         return counted is None or unit in asked
-    noun = _single(behind[1]) if behind and behind[1].endswith("s") else ""
-    other = noun and re.search(rf"\b{noun}s?\b", question, re.I)
-    if not other or (first and first[1].lower() in ("of", "times", "less", "more")):
+    words = re.findall(r"[a-z]+", sentence[number.end() :].lower())[:2]
+    nouns = [_single(word) for word in words if word.endswith("s") and word in question.lower()]
+    if not nouns or words[0] in ("of", "times", "less", "more"):
         return True
-    return not (yours is not None or (counted and noun not in counted[1].lower()))
+    return yours is None and (not counted or any(noun in counted[1].lower() for noun in nouns))
 
 
 def _dimensions(unit: str) -> Dimensions | None:
@@ -111,5 +120,6 @@ def _wanted(asked: str) -> Dimensions | None:
     """The dimensions of the unit that a question names."""
     if MONEY.search(asked):
         return TABLE["dollars"].dimensions
-    match = MEASURED.search(asked)
-    return _dimensions(match[1] or match[2]) if match else None
+    names = [match[1] for match in (MEASURED.search(asked), COUNTED.search(asked)) if match]
+    known = [_dimensions(word) for name in names for word in name.split()]
+    return next((dimensions for dimensions in known if dimensions is not None), None)

@@ -8,7 +8,7 @@ ANNOTATION = re.compile(r"<<[^<>]*>>")
 SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s])|(?<=[.!?])\s+$|\n+")
 CONSEQUENCE = re.compile(
     r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
-    r"|which (?=(?:makes|gives|leaves|brings)\b"
+    r"|which (?=(?:makes|gives|leaves|brings|adds? up to|sums? to)\b"
     r"|(?:is|was|are|were|totals|equals|comes to|adds up to)"
     r" [^,;]{0,40}\b(?:altogether|in all|in total|combined|together|overall)\b))\b"
     r"(?! (?:much|many|that|far|long)\b)",
@@ -28,12 +28,13 @@ REASON = re.compile(
 )
 NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*", re.S | re.I)
 RETRACTED = re.compile(
-    r"^.*(?:\bbut (?:is |are )?now\b|\bno[,.]? wait\b"
+    r"^.*(?:\b(?:initially|at first|originally)\b.*?\bbut\b|\bbut (?:is |are )?now\b"
+    r"|\bno[,.]? wait\b"
     r"|\bwait[,.]? no\b|\bwait\b|\bactually\b|\bi mean\b|\bcorrection\b"
     r"|\bsorry\b|\bno,)[\s,.:;—-]*",
     re.S | re.I,
 )
-RATHER = re.compile(r"\bnot\b[^.;]*?(?:\bbut\b(?: rather)?|,\s*(?:it's|it is)\b)", re.I)
+RATHER = re.compile(r"(?:\bnot\b|n't\b)[^.]*?(?:\bbut\b(?: rather)?|[,;]\s*(?:it's|it is)\b)", re.I)
 MANY_NOT = re.compile(r"\W*(\d[\d,.]*)(?: \w+){0,3} (?:are|were|do|did|have|had)\s*")
 ASIDES = re.compile(r",?\s*\b(?:i\.e|e\.g)\b.*", re.S | re.I)
 ASIDE = re.compile(
@@ -53,6 +54,12 @@ NOTE = re.compile(
     r"(?: used| applied)?[*_]*\s*:|^\W*(?:this|we|here we) (?:uses?|used|relies on|is based on)\b",
     re.I,
 )
+PENDING = re.compile(
+    r"^\W*(?:now|next|then|it remains|to (?:get|find|compute|calculate|obtain|determine|solve)"
+    r"|(?:so )?(?:we|i|you) (?:now |still )?(?:need|must|have) to|let(?:'s| us)|multiply|divide|add"
+    r"|subtract)\b",
+    re.I,
+)
 APPOSED = re.compile(
     r",\s*(?:for |making |giving |leaving )?an? (?:\w+ )?(?:total|increase|decrease|difference"
     r"|profit|loss|gain|sum|reduction|saving)s? of (?=[^,]*\d)"
@@ -65,7 +72,8 @@ PREMISE = re.compile(
     r"^\W*(?:(?:we|you|i) (?:are|were|am|was) (?:told|given|asked)|it is given"
     r"|(?:the|this) (?:question|problem)|let(?!'s (?:see|check)| me)|suppose|assume|consider|say"
     r"|prove|show"
-    r"|imagine|(?:we|i|you) (?:need|want|have|must|should|are trying|are asked) (?:to )?"
+    r"|imagine|(?:since|because|given|when|if)\b[^,]*,?$|(?:we|i|you) (?:need|want|have|must"
+    r"|should|are trying|are asked) (?:to )?"
     r"(?:find|compute|calculate|determine|solve|know|evaluate|figure))\b",
     re.I,
 )
@@ -99,9 +107,10 @@ VERB = re.compile(
     r"|spent|saves?|saved|gives?|gave|sells?|sold|eats?|ate|uses?|used|leaves?|left|receives?"
     r"|received|weighs?|runs?|ran|reads?|total(?:s|ed)?|contains?|owns?|bought|buys?|drives?|drove"
     r"|walks?|walked|travels?|travell?ed|lasts?|requires?|remains?|find|obtain|get|conclude"
-    r"|drinks?|drank|cooks?|bakes?|plants?|picks?|adds?|brings?|brought|holds?|held"
+    r"|drinks?|drank|cooks?|bakes?|plants?|picks?|adds?(?! up)|brings?|brought|holds?|held"
     r"|carr(?:y|ies)|wash(?:es)?|builds?|built|paints?|writes?|wrote|wins?|won|loses?|lost|fills?"
-    r"|covers?|produces?|raises?|charges?|works?|sleeps?|slept|watch(?:es)?|jumps?|swims?|climbs?|rides?|rode|delivers?|serves?"
+    r"|covers?|produces?|raises?|charges?|works?|sleeps?|slept|watch(?:es)?|jumps?|swims?|climbs?"
+    r"|rides?|rode|delivers?|serves?"
     r"|keeps?|kept|averages?|catch(?:es)?|caught|types?|prints?|donates?|gains?|adds? up to"
     r"|comes? (?:out )?to|arrives?|arrived|departs?|begins?|began|ended|ends (?:at|up|with)"
     r"|yields?|results? in"
@@ -154,7 +163,8 @@ RANGE = re.compile(
     re.I,
 )
 CLAIMED = re.compile(
-    r"\b(?:thought|claim(?:s|ed)?|said|says?|false|doubt|supposed|believed?|assumed?|guessed|wrong|if"
+    r"\b(?:thought|claim(?:s|ed)?|said|says?|false|doubt|supposed|believed?|assumed?|guessed|wrong"
+    r"|if"
     r"|whether|(?:must|to) (?:show|prove)|prove that|show that)\b",
     re.I,
 )
@@ -180,7 +190,7 @@ ANNOUNCING = re.compile(
     r"(?:\b(?:only|exactly|(?:total(?:l?ing)?|answer|result|value|sum|price|cost|increase|profit"
     r"|score|age|length|speed|grand total)(?: of| at| with)?"
     r"|(?:come|came|add|amount|down|up)(?:s|ing)?(?: up)? to"
-    r"|total(?:s|ed)? to)|:)\s*$",
+    r"|total(?:s|ed)? to)|[:→⇒])\s*$",
     re.I,
 )
 OPTION = re.compile(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from verifiers import scope
+from verifiers import asked, scope
 from verifiers.cues import (
     ABOUT_IT,
     AFTERTHOUGHT,
@@ -50,6 +50,7 @@ from verifiers.cues import (
     NUMBER,
     OPTION,
     PARTITIVE,
+    PENDING,
     PREMISE,
     RANGE,
     RATHER,
@@ -129,30 +130,36 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
         if PREMISE.match(sentence) and not CUE.search(sentence):
             continue
         if maths and not MATHS.search(sentence) and not CUE.search(sentence):
+            if aside is None and PENDING.match(sentence):
+                return None
             continue
         if NOTE.match(sentence):
             aside = aside or sentence
             continue
-        told = _stated(sentence, _asked(sentence, question), reads)
+        told = _stated(sentence, _asked(sentence, question), reads, question)
         return (sentence, told) if told else None
-    told = _stated(aside, aside, reads) if aside is not None else None
+    told = _stated(aside, aside, reads, question) if aside is not None else None
     return (aside, told) if aside is not None and told else None
 
 
-def _stated(sentence: str, part: str, reads: Reads) -> str | None:
+def _stated(sentence: str, part: str, reads: Reads, question: str) -> str | None:
     """The result of a part of a sentence; None where the words around it do not assert it."""
     told = result(part, reads)
     place = sentence.rfind(told) if told else -1
-    if told and place >= 0 and not scope.asserted(sentence, place, place + len(told)):
+    if told is None:
         return None
-    return told
+    number = NUMBER.search(told)
+    for start, end in [(0, len(told)), *([number.span()] if number else [])]:
+        if place >= 0 and not scope.asserted(sentence, place + start, place + end):
+            return None
+    return told if asked.relevant(part, told, question) else None
 
 
 def _asked(sentence: str, question: str) -> str:
     """The clause of a sentence that speaks of what the question asks for, where one does more."""
     clauses = CLAUSES.split(CONSEQUENCE.split(sentence)[-1])
-    asked = [part for part in SENTENCE.split(question + " ") if part.strip().endswith("?")]
-    if len(clauses) < 2 or not asked or any(CUE.search(clause) for clause in clauses):
+    wanted = set(WORD.findall(asked.question_of(question).lower()))
+    if len(clauses) < 2 or not wanted or any(CUE.search(clause) for clause in clauses):
         return sentence
     subjects = []
     for clause in clauses:
@@ -160,7 +167,6 @@ def _asked(sentence: str, question: str) -> str:
         if verb is None or not START.search(clause[verb.end() :]):
             return sentence
         subjects.append(set(WORD.findall(clause[: verb.start()].lower())))
-    wanted = set(WORD.findall(asked[-1].lower()))
     scores = [len(subject & wanted) for subject in subjects]
     best = max(scores)
     return clauses[scores.index(best)] if scores.count(best) == 1 else sentence

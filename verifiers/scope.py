@@ -16,6 +16,10 @@ OTHERS = (
     r"|others|people|readers?|beginners?|hint|question|problem|intuition|machine|program)"
 )
 """Who may solve a problem beside the writer."""
+THEORY = (
+    r"(?:formulas?|theorem|rule|lemma|law|identity|principle|inequality|definition|equation|table"
+    r"|vieta|fermat|euler|gauss|pythagoras|heron|newton|bayes|wilson|cauchy|descartes)"
+)
 THINK = r"(?:say|claim|conclude|think|believe|assert|infer|deduce|guess|argue|assume|suppose)"
 WRITE = r"(?:state|answer|write|put|expect|accept|report|imply|prove|show|follow|know)"
 SAYS = r"(?:says?|said|claim(?:s|ed)?|thinks?|thought|believe[sd]?|insist(?:s|ed)?|argue[sd]?)"
@@ -30,10 +34,12 @@ GETS = (
     r"|marked|submitted|posted|picked|chose|expects?|wants?|says?|said|might|may|could|would|will)"
 )
 NOT = r"(?:\bnot|n't|n’t|\bnever|\bcannot|\bhardly)"
-MAYBE = r"(?:(?<!\bwe )\bcould|\b(?:might|may|would|often|sometimes|usually))"
+MAYBE = r"(?:(?<!\bwe )\bcould|\b(?:might|may|(?<!\bi )would|often|sometimes|usually))"
 SLIP = (
-    r"(?:forg[eo]t\w*|overlook\w*|misread\w*|mis-?count\w*|confus\w+|mix(?:es|ed|ing)? up|overcount\w*"
-    r"|undercount\w*|double[- ]count\w*|omit\w*|neglect\w*|ignor\w+|dropp?(?:s|ed|ing)? (?:a|the|its)"
+    r"(?:forg[eo]t\w*|overlook\w*|misread\w*|mis-?count\w*|confus\w+|mix(?:es|ed|ing)? up"
+    r"|overcount\w*"
+    r"|undercount\w*|double[- ]count\w*|omit\w*|neglect\w*|ignor\w+|dropp?(?:s|ed|ing)? (?:a|the"
+    r"|its)"
     r"|(?:lost|loses?|losing|miss(?:es|ed|ing)) (?:a|the|its|one|some)|slipp?(?:s|ed)?\b)"
 )
 FAULT = (
@@ -47,7 +53,8 @@ FLAWED = (
     r"(?:naive(?:ly)?|careless(?:ly)?|wrongly|mistakenly|incorrectly|falsely|erroneously|hastily"
     r"|misguided|misconception|fallacy|distractor|pitfall|(?:the|a) trap|nobody|no one"
     r"|(?:wrong|incorrect|false|flawed|faulty) (?:approach|method|reasoning|argument|logic|formula"
-    r"|assumption)|forgetting|forgot|overlook\w*|miscount\w*|perhaps|maybe|possibly"
+    r"|assumption)|forgetting|forgot|initially|at first|overlook\w*|miscount\w*|perhaps|maybe"
+    r"|possibly"
     r"|(?:previous|earlier|attempted|proposed|suggested|claimed|alleged|supposed|so-called"
     r"|initial|original|first|old) (?:answer|guess|attempt|response|conclusion|try|claim)"
     r"|(?:take back|withdraw|retract)\b)"
@@ -72,10 +79,12 @@ TURN = re.compile(
 DENIED = re.compile(
     rf"{NOT}\s+(?:\w+ly\s+)?(?:be )?(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}"
     rf"|(?:{THINK}|{WRITE})\s+that\b[^,]*$)"
-    rf"|(?:{NOT}|\bneither|\bnor)(?! only| hard| difficult)(?: (?!(?:is|are|was|were)\b)\w+){{0,2}}?"
+    rf"|(?:{NOT}|\bneither|\bnor)(?! only| hard| difficult)(?: (?!(?:is|are|was"
+    rf"|were)\b)\w+){{0,2}}?"
     r"(?: (?:be|equal(?: to)?|have|give|get|yield|makes?) (?:\$?[a-z] ?=)?)?[\s$*(\\\[{]*$"
     r"|(?:^|,)\W*(?:please )?(?:do not|don't|never) \w+[\s$*(\\\[{]*$"
-    r"|\b(?:anything but|far from|instead of|rather than|used to|no (?:more|less|fewer) than)"
+    r"|\b(?:anything but|far from|near|close to|instead of|rather than|used to|no (?:more|less"
+    r"|fewer) than)"
     r"(?: be(?:ing)?)?[\s$*(\\\[{]*$"
     rf"|(?<!no )(?<!without )\b(?:doubt|deny|dispute|reject|refuse){ONLY}",
     re.I,
@@ -94,12 +103,14 @@ REPORTED = re.compile(
     rf"(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}|(?:{THINK}|{WRITE}) that\b[^,]*$)"
     rf"|(?<!\bwe )(?<!\bi )(?<!\bcan )\b"
     rf"(?:(?:{SAYS}|concludes){ONLY}|{TELLS}(?: me| us| you)?{THAT})"
-    rf"|\btold (?:\w+ ){{0,3}}that\b[^,]*$"
+    rf"|\b{TELLS} (?:\w+ ){{0,3}}that\b[^,]*$"
+    rf"|\baccording to (?:(?:my|the|his|her|your|an?) )?(?:\w+ )?{OTHERS}\b.*"
     rf"|\b(?:been|was|is|were) (?:claimed|said|suggested|alleged|told|reported)\b[^,]*$"
     rf"|\b(?:if|who|had) (?:\w+ )?(?:{THINK}|{SAYS}){ONLY}"
     rf"|^\W*(?:(?:an?|the|my|your|his|her|our|one|another|this|that|careless|solution) )*{OTHERS}"
     rf"(?: \w+){{0,3}}? {GETS}\b[^,]*$"
-    rf"|(?:\b{OTHERS}|\b(?!(?:Here|There|That|This|It|What|Let)\b)(?-i:[A-Z])[a-z]+)['’]s? (?:\w+ ){{0,2}}"
+    rf"|(?:\b{OTHERS}|\b(?!(?:Here|There|That|This|It|What"
+    rf"|Let)\b)(?-i:[A-Z])[a-z]+)['’]s? (?:\w+ ){{0,2}}"
     r"(?:answer|guess|attempt|response|conclusion|claim|(?:re)?solution)\b[^,]*$",
     re.I,
 )
@@ -109,7 +120,8 @@ SUPPOSED = re.compile(
     r"|^\W*(?:had|were) (?:the|we|i|you|he|she|they|it|one|there|this|that)\b"
     r"|\bif\b.*\b(?:had|were|wasn't|weren't|hadn't)\b.*\bwould\b|\bif\b.*\bhad\b.*[’']d\b"
     r"|\b(?:without|ignoring|neglecting|but for)\b.*\bwould\b"
-    rf"|\b(?:if|when|had|by|after|having)\b[^,]{{0,40}}\b(?:forg[eo]t|overlook|misread|miscount|confus)"
+    rf"|\b(?:if|when|had|by|after|having)\b[^,]{{0,40}}\b(?:forg[eo]t|overlook|misread|miscount"
+    rf"|confus)"
     r"|\bfor contradiction\b",
     re.I,
 )
@@ -128,9 +140,11 @@ REFUSES = re.compile(
     r"|not (?:right|correct|possible|valid|the answer|allowed|a solution))\b|contradicts\b"
     rf"|violates\b|fails\b|{SLIP}|(?:cannot|can't|can not) be (?:right|correct|true|the|it)\b"
     r"|must be rejected|does(?: not|n't) (?:satisfy|fit|work|hold))"
-    rf"|[\s$*)\]}}]{{0,9}}(?:\?\s*(?:no|not|nope|wrong)\b|,? or (?:possibly|perhaps|maybe)\b)|[^.!?\n\d]{{0,40}}?,\s*(?:but|although|though|after|because|having|since"
+    rf"|[\s$*)\]}}]{{0,9}}(?:\?\s*(?:no|not|nope|wrong)\b|,? or (?:possibly|perhaps|maybe)\b)"
+    rf"|[^.!?\n\d]{{0,40}}?,\s*(?:but|although|though|after|because|having|since"
     rf"|when|which)\b[^.!?\n\d]{{0,40}}?\b{SLIP}"
-    r"|[\s$*)\]}]{0,9},? (?:had (?:the|we|it|he|she|they|there|i|you)|if\b[^.\n]*\b(?:had|were))\b"
+    r"|[\s$*)\]}]{0,9},? (?:but (?:i|we) (?:get|got|find|found|think|believe|obtain)|had (?:the|we"
+    r"|it|he|she|they|there|i|you)|if\b[^.\n]*\b(?:had|were))\b"
     rf"|[^.!?\n]{{0,20}}?\s*(?:,|\band)?\s*{CONTRADICTION}"
     r"|[^.!?\n]{0,20}?\b(?i:according to) (?:[A-Z][a-z]+(?!['’\w])|(?:the|his|her|my|a|some) "
     r"(?:book|key|student|author|friend|teacher|brother|sister|class\w*|textbook|calculator))"
@@ -151,10 +165,11 @@ TAKES_BACK = (
 )
 """Words by which a text takes back what it said."""
 RETRACTION = re.compile(
-    r"\b(?:wait|actually|oops|correction|corrected|sorry|scratch that|hold on|hmm+|no,|mistake"
+    r"\b(?:(?:wait|actually|oops|correction|corrected|sorry|scratch that|hold on|hmm+|mistake"
     r"|incorrect|(?:that|this|it|which)(?: is| was|'s) (?:wrong|not right|not correct)"
     r"|let me (?:re-?\w+|correct|fix)|i mean|or rather|(?:edit|update)\s*:|should (?:be|read)"
-    r"|second thoughts?|i (?:dropped|forgot|missed|misread|overlooked|miscounted|take))\b",
+    r"|second thoughts?|i (?:dropped|forgot|missed|misread|overlooked|miscounted|take))\b"
+    r"|no[,.:](?=\s))",
     re.I,
 )
 DENIAL = re.compile(
@@ -165,7 +180,8 @@ DENIAL = re.compile(
 SENTENCE_END = re.compile(r"[.!?](?=\s)|\n\s*\n|[.!?:]\*{0,2}\s*\n")
 QUOTED = re.compile(r"^\s*>|\w[^\n\"“]*[\"“][^\"“”\n]{0,60}$")
 COUNTS = re.compile(
-    r"[\s$*)\]}]{0,9}\s(?!(?:but|and|or|which|that|for|because|as|in|at|by|when|while|instead|rather"
+    r"[\s$*)\]}]{0,9}\s(?!(?:but|and|or|which|that|for|because|as|in|at|by|when|while|instead"
+    r"|rather"
     r"|from|after|before|here|on|without|with|since|although|though|however|is|was|to|if|the|this"
     r"|where|so|then|who)\b)[a-z]{3,}"
 )
@@ -197,6 +213,7 @@ def asserted(text: str, start: int, end: int, at: int | None = None, question: s
             continue
         other = re.search(rf"\b{OTHERS}\b", found[0], re.I)
         own = other and (other[0].lower() in question.lower() or COUNTS.match(text, end))
+        own = own or re.search(rf"\b{THEORY}\b", before, re.I)
         if not (pattern is REPORTED and own):
             return False
     return True
