@@ -45,6 +45,7 @@ END;
 """
 COLUMNS = "request_key, body, checksum"
 PAID = "teacher, prompt_tokens, completion_tokens, cost"
+SUMS = "teacher, sum(prompt_tokens), sum(completion_tokens), sum(cost)"
 LOOK_UP = 500
 
 
@@ -56,7 +57,7 @@ class Store:
 
     def __init__(self, path: Path, readonly: bool = False):
         self.damaged: set[str] = set()
-        self.budget: Budget | None = None
+        self.budget = Budget(None, {})
         self._judged = True
         self._keeping = asyncio.Lock()
         if readonly:
@@ -200,16 +201,13 @@ class Store:
 
     def limit(self, budget: Budget) -> None:
         """Spend no more than `budget` in all; what stands in the ledger counts."""
+        paid = self._db.execute(
+            f"SELECT {SUMS} FROM (SELECT {PAID} FROM completions UNION ALL SELECT {PAID} FROM "
+            "spent) GROUP BY teacher, cost IS NULL"
+        )
         budget.begin(
-            (
-                str(row["teacher"]),
-                Usage(
-                    prompt_tokens=int(str(row["prompt_tokens"])),
-                    completion_tokens=int(str(row["completion_tokens"])),
-                    cost=None if row["cost"] is None else float(str(row["cost"])),
-                ),
-            )
-            for row in self.ledger()
+            (teacher, Usage(prompt_tokens=prompt, completion_tokens=completion, cost=cost))
+            for teacher, prompt, completion, cost in paid
         )
         self.budget = budget
 

@@ -59,7 +59,7 @@ class Stored:
                         yield ready.popleft()
                 if not held:
                     break
-                if self.store.budget is not None and self.store.budget.full:
+                if self.store.budget.full:
                     raise self.store.budget.over()
         finally:
             self._recall(before)
@@ -80,19 +80,20 @@ class Stored:
         return dict(served)
 
     def _spent(self, fresh: Sequence[Completion] = ()) -> list[Spent]:
-        """What the sampler paid for that no completion holds, since last asked; it is taken off the
-        budget, as `fresh` completions are."""
+        """What the sampler paid for that no completion holds, since last asked; it is priced and
+        taken off the budget, as `fresh` completions are."""
         waste: deque[Spent] = getattr(self.sampler, "spent", deque())
         taken = [waste.popleft() for _ in range(len(waste))]
-        if self.store.budget is not None:
-            for completion in fresh:
-                self.store.budget.pay(self.identity, completion.usage)
-            for row in taken:
-                usage = Usage(
-                    prompt_tokens=row.prompt_tokens, completion_tokens=row.completion_tokens,
-                    cost=row.cost,
-                )  # fmt: skip
-                self.store.budget.pay(self.identity, usage, answer=False)
+        budget = self.store.budget
+        for completion in fresh:
+            budget.pay(self.identity, completion.usage)
+        for place, row in enumerate(taken):
+            usage = Usage(
+                prompt_tokens=row.prompt_tokens, completion_tokens=row.completion_tokens,
+                cost=row.cost,
+            )  # fmt: skip
+            budget.pay(self.identity, usage, answer=False)
+            taken[place] = row._replace(cost=usage.cost)
         return taken
 
     def _afforded(self, missing: Iterator[Request], held: list[Request]) -> Iterator[Request]:
@@ -100,11 +101,10 @@ class Stored:
         budget = self.store.budget
         count = 0
         while (request := held.pop() if held else next(missing, None)) is not None:
-            if budget is not None:
-                if count % self.batch == 0 and not budget.room(self.batch):
-                    held.append(request)
-                    return
-                budget.open += 1
+            if count % self.batch == 0 and not budget.room(self.batch):
+                held.append(request)
+                return
+            budget.open += 1
             count += 1
             yield request
 

@@ -39,6 +39,13 @@ Spend = Annotated[
     str | None,
     Parameter(help="Ask no teacher beyond so much in all, such as 25usd or 100Mtok."),
 ]
+Limit = Annotated[
+    int | None,
+    Parameter(
+        help="Ask so many questions only, show them with chains and verdicts, and say what the "
+        "whole run would cost. What is paid stays in the store."
+    ),
+]
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON.", negative=())]
 
 
@@ -49,6 +56,7 @@ def run(
     run_dir: RunDir = None,
     store: Shared = None,
     budget: Spend = None,
+    limit: Limit = None,
     set: Set = [],  # noqa: B006
     json: Json = False,
 ) -> None:
@@ -57,7 +65,8 @@ def run(
     Args:
         recipe: A file, or the name of a recipe that ships, such as quickstart.
     """
-    _parts(recipe, run_dir, set, json, ("generate", "curate", "train", "evaluate"), store, budget)
+    parts = ("generate", "curate", "train", "evaluate")
+    _parts(recipe, run_dir, set, json, parts, store, budget, limit)
 
 
 @app.command
@@ -67,11 +76,12 @@ def generate(
     run_dir: RunDir = None,
     store: Shared = None,
     budget: Spend = None,
+    limit: Limit = None,
     set: Set = [],  # noqa: B006
     json: Json = False,
 ) -> None:
     """Questions, chains and verdicts only."""
-    _parts(recipe, run_dir, set, json, ("generate",), store, budget)
+    _parts(recipe, run_dir, set, json, ("generate",), store, budget, limit)
 
 
 @app.command
@@ -108,6 +118,7 @@ def _parts(
     parts: tuple[str, ...],
     store: Path | None = None,
     budget: str | None = None,
+    limit: int | None = None,
 ) -> None:
     from pipelines import recipe as recipes
     from pipelines import run as running
@@ -115,6 +126,12 @@ def _parts(
 
     recipe = recipes.load(name, overrides)
     folder = run_dir or Path("runs") / recipe.name
+    if limit is not None:
+        from pipelines import trial, trial_text
+
+        tried = running.attempt(recipe, folder, limit, parts, store=store, budget=budget)
+        print(_json(trial.as_json(tried)) if as_json else trial_text.text(tried))
+        return
     rows = running.run(recipe, folder, parts, store=store, budget=budget)
     if as_json:
         print(json.dumps({"run": str(folder), "evaluation": rows}))

@@ -17,9 +17,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from generators.bands import Keep
-from generators.budget import Price
 from generators.config import ChainsConfig, QuestionSource, TeacherConfig
 from generators.curation.config import CurateConfig, DifficultyConfig
+from generators.prices import Price
 from pipelines import judges
 from pipelines.errors import UsageError
 from pipelines.problem_sets import AnySet, Evaluate
@@ -80,7 +80,9 @@ class Recipe(BaseModel):
     evaluate: Evaluate | None = Field(None, description="How it is measured.")
     verifiers: dict[str, dict[str, Any]] = Field({}, description="Options of verifiers, by name.")
     prices: dict[str, Price] = Field(
-        {}, description="What models cost, by name, where the server does not say; for --budget."
+        {},
+        description="What models cost, by name, where the server does not say. They win over "
+        "the few list prices that distill knows (docs/generation.md).",
     )
     scale: Scale = Field(default_factory=Scale, description="Where the work runs.")
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from generators.budget import Budget
 from generators.errors import GeneratorError
+from generators.prices import FREE, listed
 from generators.teachers.errors import TeacherError
 from generators.teachers.servers import Servers
-from pipelines import judges, samplers
+from pipelines import judges, samplers, trial
 from pipelines.card import write_card
 from pipelines.errors import PipelineError, UsageError
 from pipelines.graph import check_verifiers, evaluation, fingerprints, measured_stages, nodes
@@ -95,36 +97,91 @@ def run(
     Raises UsageError for the user's mistakes, in a folder that stays as it was, and PipelineError
     where a stage fails; what was finished stays finished.
     """
+    with _opened(recipe, path, parts, progress, store, budget) as job:
+        plan = nodes(recipe)
+        prints = fingerprints(recipe, plan)
+        for node in plan:
+            if node.part in parts:
+                _do(job, node, plan, prints)
+        return _finish(job, plan)
+
+
+def attempt(
+    recipe: Recipe,
+    path: Path,
+    limit: int,
+    parts: Sequence[str] = PARTS,
+    progress: Progress | None = None,
+    store: Path | None = None,
+    budget: str | None = None,
+) -> trial.Trial:
+    """Ask `limit` questions of a run only, and say what all of it would cost. What is paid stays in
+    the store, so that the whole run does not pay it again; no stage but the questions is done.
+
+    Raises as `run` does, and UsageError where `limit` is below 1.
+    """
+    if limit < 1:
+        raise UsageError(f"--limit {limit}: at least 1 question must be asked")
+    with _opened(recipe, path, parts, progress, store, budget) as job:
+        whole = nodes(recipe)
+        prints = fingerprints(recipe, whole)
+        questions = next(node for node in whole if node.name == "questions")
+        fewer = recipe
+        if not job.folder.done("questions", prints["questions"], questions.outputs):
+            fewer = trial.fewer_questions(recipe, limit)
+            plan = nodes(fewer)
+            questions = next(node for node in plan if node.name == "questions")
+            _do(replace(job, recipe=fewer), questions, plan, fingerprints(fewer, plan))
+        with stage_errors():
+            return trial.run(job, limit, fewer)
+
+
+@contextmanager
+def _opened(
+    recipe: Recipe,
+    path: Path,
+    parts: Sequence[str],
+    progress: Progress | None,
+    store: Path | None,
+    budget: str | None,
+) -> Iterator[Job]:
+    """The run folder with its lock, after everything that can be checked was checked."""
     one_heap()
     few_kernels()
     with users_mistakes():
         check(recipe, parts)
-        plan = nodes(recipe)
-        prints = fingerprints(recipe, plan)
-        limit = _budget(recipe, budget) if budget else None
+        fingerprints(recipe, nodes(recipe))
+        paying = _budget(recipe, budget)
         folder = RunFolder(path, recipe, store)
-        folder.budget = limit
+        folder.budget = paying
         servers = Servers(path)
         done = False
         try:
-            job = Job(recipe, folder, progress or Progress(), servers)
-            for node in plan:
-                if node.part in parts:
-                    _do(job, node, plan, prints)
+            yield Job(recipe, folder, progress or Progress(), servers)
             done = True
-            return _finish(job, plan)
         finally:
             servers.stop()
             folder.close(discard=not done)
 
 
-def _budget(recipe: Recipe, text: str) -> Budget:
-    """What may be spent; every teacher that is asked must have a price."""
-    limit = Budget(text, recipe.prices)
-    for asked in [recipe.teacher, *judges.teachers(recipe.verifiers).values()]:
-        if asked is not None:
-            limit.check(str(asked.model), asked.backend in ("local", "vllm", "recorded"))
-    return limit
+@contextmanager
+def stage_errors() -> Iterator[None]:
+    """What goes wrong in a stage, as a PipelineError."""
+    try:
+        yield
+    except (DataError, TeacherError) as error:
+        raise PipelineError(str(error)) from error
+
+
+def _budget(recipe: Recipe, text: str | None) -> Budget:
+    """What is paid and may be spent: with a limit in dollars, all who are asked need a price."""
+    teachers = [recipe.teacher, *judges.teachers(recipe.verifiers).values()]
+    asked = [one for one in teachers if one is not None]
+    known = {str(one.model): found[0] for one in asked if (found := listed(one)) is not None}
+    paying = Budget(text, known | recipe.prices)
+    for one in asked:
+        paying.check(str(one.model), one.backend in FREE)
+    return paying
 
 
 def _do(job: Job, node: Node, plan: Sequence[Node], prints: dict[str, str]) -> None:
@@ -147,10 +204,8 @@ def _do(job: Job, node: Node, plan: Sequence[Node], prints: dict[str, str]) -> N
     progress.start(node.name)
     folder.log("start", stage=node.name, fingerprint=fingerprint)
     start = time.monotonic()
-    try:
+    with stage_errors():
         counts = node.run(job)
-    except (DataError, TeacherError) as error:
-        raise PipelineError(str(error)) from error
     seconds = time.monotonic() - start
     release()
     folder.write_recipe()

@@ -38,7 +38,7 @@ class RunFolder:
         self.path = path
         self.recipe = recipe
         self._shared = store
-        self.budget: Budget | None = None
+        self.budget = Budget(None, {})
         known = _name_in(path)
         self.manifest = read_manifest(path) or {"name": recipe.name, "stages": {}}
         self.fresh = known is None
@@ -95,8 +95,10 @@ class RunFolder:
     def store(self) -> Store:
         """The store of what was paid for."""
         store = Store(self.store_path)
-        if self.budget is not None:
+        if self.budget.text:
             store.limit(self.budget)
+        self.budget.open = 0
+        store.budget = self.budget
         return store
 
     def done(self, node: str, fingerprint: str, outputs: Sequence[str]) -> bool:

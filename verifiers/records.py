@@ -85,10 +85,14 @@ def problem_id(prompt: str | list[Message], answer: Any, verifier: str) -> str:
 
 
 class Usage(Record):
-    """Tokens of one completion, and what they cost in US dollars where a price is known."""
+    """Tokens of one completion, and what they cost in US dollars where a price is known.
+
+    `cached_tokens` are those of the prompt that the provider had in its cache.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
     cost: float | None = None
 
 

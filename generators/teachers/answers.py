@@ -164,9 +164,17 @@ def read_usage(value: Any) -> tuple[Usage, bool]:
     usage = Usage.model_construct(
         prompt_tokens=_count(value.get("prompt_tokens")),
         completion_tokens=_count(value.get("completion_tokens")),
+        cached_tokens=_cached(value),
         cost=float(cost) if isinstance(cost, int | float) and cost >= 0 else None,
     )
     return usage, True
+
+
+def _cached(usage: dict[str, Any]) -> int:
+    """Tokens of the prompt that were in the provider's cache, by OpenAI's name or DeepSeek's."""
+    details = usage.get("prompt_tokens_details")
+    told = details.get("cached_tokens") if isinstance(details, dict) else None
+    return _count(usage.get("prompt_cache_hit_tokens") if told is None else told)
 
 
 def _count(value: Any) -> int:
@@ -189,8 +197,13 @@ def shares(usage: Usage, answers: list[Answer]) -> list[Usage]:
         done += size
         upto = usage.completion_tokens * done // sum(sizes)
         cost = None if usage.cost is None else usage.cost / len(sizes)
-        prompt = usage.prompt_tokens if number == 0 else 0
-        found.append(Usage(prompt_tokens=prompt, completion_tokens=upto - given, cost=cost))
+        prompt, cached = (usage.prompt_tokens, usage.cached_tokens) if number == 0 else (0, 0)
+        found.append(
+            Usage(
+                prompt_tokens=prompt, completion_tokens=upto - given, cached_tokens=cached,
+                cost=cost,
+            )
+        )  # fmt: skip
         given = upto
     return found
 
