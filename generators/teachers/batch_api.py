@@ -11,20 +11,21 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import openai
 import orjson
 
 from generators.ledger import Spent, shortened
-from generators.teachers import answers
 from generators.teachers.answers import Answer, Trouble
+from generators.teachers.batch_desk import TRIES, Desk
 from generators.teachers.batch_journal import Batch, Journal
+from generators.teachers.batch_service import ENDPOINT, Line, Service
 from generators.teachers.dialect import Dialect
 from generators.teachers.endpoints import Key
 from generators.teachers.errors import TeacherError
@@ -32,20 +33,7 @@ from generators.teachers.openai_api import DEFAULT_URL, OpenAISampler
 from verifiers.records import Completion, Usage
 from verifiers.sampler import Request
 
-OPEN = ("validating", "in_progress", "finalizing", "cancelling")
-ENDPOINT: Final = "/v1/chat/completions"
-PASSING = (408, 409, 425, 429)
-TRIES = 3
 log = logging.getLogger("distill.teacher")
-
-
-class Line(NamedTuple):
-    """What came back for one request: an answer, or trouble; and what it cost."""
-
-    key: str
-    found: Answer | Trouble
-    usage: Usage
-    raw: bytes
 
 
 class BatchSampler:
@@ -101,49 +89,25 @@ class BatchSampler:
         head = list(islice(source, 1))
         if not head:
             return
-        async with self._client() as client:
-            desk = _Desk(head, source, await self._resumed(client))
+        async with self._service() as service:
+            desk = Desk(head, source, await service.resumed())
             pause = self.pause
             while True:
-                while len(desk.busy()) < self.at_once and await self._buy(client, desk):
+                while len(desk.busy()) < self.at_once and await self._buy(service, desk):
                     pause = self.pause
                 if not desk.busy():
                     return
                 ended = False
                 for batch in desk.busy():
-                    with _sentences(self._endpoint.host, self._journal.file(batch)):
-                        state = await client.batches.retrieve(str(batch.id))
-                    if state.status not in OPEN:
+                    if (state := await service.ended(batch)) is not None:
                         ended = True
-                        async for completion in self._collect(client, desk, batch, state):
+                        async for completion in self._collect(service, desk, batch, state):
                             yield completion
                 pause = self.pause if ended else min(1.5 * pause, self.longest_pause)
                 if not ended:
                     await asyncio.sleep(pause)
 
-    async def _resumed(self, client: openai.AsyncOpenAI) -> list[Batch]:
-        """The batches of the journal; one without an id is looked up by its mark."""
-        found = []
-        for batch in self._journal.load():
-            if batch.id is None:
-                batch.id = await self._by_mark(client, batch)
-                if batch.id is None:
-                    self._journal.forget(batch)
-                    continue
-                self._journal.note(batch)
-            found.append(batch)
-        return found
-
-    async def _by_mark(self, client: openai.AsyncOpenAI, batch: Batch) -> str | None:
-        with _sentences(self._endpoint.host):
-            async for other in client.batches.list(limit=100):
-                if (other.metadata or {}).get("distill") == batch.mark:
-                    return other.id
-                if other.created_at < batch.made - 86_400:
-                    break
-        return None
-
-    async def _buy(self, client: openai.AsyncOpenAI, desk: _Desk) -> bool:
+    async def _buy(self, service: Service, desk: Desk) -> bool:
         """Send one more batch; False where nothing is left to ask."""
         with TemporaryDirectory() as scratch:
             file = Path(scratch) / "requests.jsonl"
@@ -157,10 +121,7 @@ class BatchSampler:
                         break
             if not asked:
                 return False
-            batch = self._journal.plan(list(asked), int(time.time()))
-            with _sentences(self._endpoint.host):
-                upload = await client.files.create(file=file, purpose="batch")
-        await self._create(client, batch, upload.id)
+            batch = await service.buy(file, list(asked), int(time.time()))
         batch.wanted = asked
         desk.add(batch)
         return True
@@ -171,47 +132,18 @@ class BatchSampler:
         line = {"custom_id": key, "method": "POST", "url": ENDPOINT, "body": body}
         return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
-    async def _create(self, client: openai.AsyncOpenAI, batch: Batch, upload: str) -> None:
-        """Buy a batch. Where the answer is lost it is looked up, and never just asked again."""
-        for last in (False, False, True):
-            try:
-                bought = await client.with_options(max_retries=0).batches.create(
-                    input_file_id=upload, endpoint=ENDPOINT, completion_window="24h",
-                    metadata={"distill": batch.mark},
-                )  # fmt: skip
-                batch.id = bought.id
-            except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):
-                await asyncio.sleep(self.pause)
-                batch.id = await self._by_mark(client, batch)
-                if batch.id is None and last:
-                    self._journal.forget(batch)
-                    raise TeacherError(
-                        f"{self._endpoint.host} takes no batch just now; run again later, what is "
-                        "done is kept"
-                    ) from None
-            except openai.APIError as error:
-                self._journal.forget(batch)
-                raise TeacherError(_sentence(self._endpoint.host, error)) from error
-            if batch.id is not None:
-                break
-        self._journal.note(batch)
-        log.info("batch %s: %d requests", batch.id, len(batch.keys))
-
     async def _collect(
-        self, client: openai.AsyncOpenAI, desk: _Desk, batch: Batch, state: Any
+        self, service: Service, desk: Desk, batch: Batch, state: Any
     ) -> AsyncIterator[Completion]:
         """What an ended batch brought for those who want it; the rest goes back to the desk."""
-        for file in (state.output_file_id, state.error_file_id):
-            if not file:
-                continue
-            async for line in self._lines(client, batch, file):
-                for request in batch.wanted.pop(line.key, []):
-                    if isinstance(line.found, Answer):
-                        yield self._completion(request, line.found, line.usage)
-                        continue
-                    self._note_spent(line)
-                    if line.found.final or desk.again(request, line.key) >= TRIES:
-                        yield self._completion(request, Answer("", "", "error"), Usage())
+        async for line in service.results(batch, state):
+            for request in batch.wanted.pop(line.key, []):
+                if isinstance(line.found, Answer):
+                    yield self._completion(request, line.found, line.usage)
+                    continue
+                self._note_spent(line)
+                if line.found.final or desk.again(request, line.key) >= TRIES:
+                    yield self._completion(request, Answer("", "", "error"), Usage())
         missed, batch.wanted = batch.wanted, {}
         if state.status == "failed":
             self._journal.forget(batch)
@@ -237,20 +169,6 @@ class BatchSampler:
             return
         raise TeacherError(f"{self._endpoint.host} refused batch {batch.id}: {said[:500]}")
 
-    async def _lines(
-        self, client: openai.AsyncOpenAI, batch: Batch, file: str
-    ) -> AsyncIterator[Line]:
-        """The lines of a result file, by way of the disk: a file may be larger than memory."""
-        with TemporaryDirectory() as scratch:
-            kept = Path(scratch) / "results.jsonl"
-            with _sentences(self._endpoint.host, self._journal.file(batch)):
-                async with client.files.with_streaming_response.content(file) as response:
-                    await response.stream_to_file(kept)
-            with kept.open("rb") as stream:
-                for raw in stream:
-                    if raw.strip() and (line := _read(raw)):
-                        yield line
-
     def _note_spent(self, line: Line) -> None:
         if isinstance(line.found, Trouble) and line.found.answered:
             self.spent.append(
@@ -274,94 +192,8 @@ class BatchSampler:
         )
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[openai.AsyncOpenAI]:
+    async def _service(self) -> AsyncIterator[Service]:
         async with openai.AsyncOpenAI(
             api_key=self._key.read() or "none", base_url=self._endpoint.root, max_retries=5
         ) as client:
-            yield client
-
-
-class _Desk:
-    """Requests that are still to be asked, and the batches that others are in already."""
-
-    def __init__(self, head: list[Request], source: Iterator[Request], batches: list[Batch]):
-        self._again, self._source = deque(head), source
-        self._batches = batches
-        self._bought = {key: batch for batch in batches for key in batch.keys}
-        self._tries: dict[str, int] = {}
-
-    def busy(self) -> list[Batch]:
-        """Batches that somebody waits for."""
-        return [batch for batch in self._batches if batch.wanted]
-
-    def add(self, batch: Batch) -> None:
-        """One more batch."""
-        self._batches.append(batch)
-        self._bought |= dict.fromkeys(batch.keys, batch)
-
-    def fresh(self, teacher: str, asked: dict[str, list[Request]]) -> Iterator[Request]:
-        """Requests to buy, put into `asked`; those of bought batches wait for these."""
-        while True:
-            if self._again:
-                request = self._again.popleft()
-            elif (read := next(self._source, None)) is not None:
-                request = read
-            else:
-                return
-            key = request.key(teacher)
-            if key in self._bought:
-                self._bought[key].wanted.setdefault(key, []).append(request)
-            elif key in asked:
-                asked[key].append(request)
-            else:
-                asked[key] = [request]
-                yield request
-
-    def again(self, request: Request, key: str, counts: bool = True) -> int:
-        """Take a request back, to be bought anew below TRIES tries; how many there were."""
-        self._bought.pop(key, None)
-        self._tries[key] = self._tries.get(key, 0) + counts
-        if self._tries[key] < TRIES:
-            self._again.append(request)
-        return self._tries[key]
-
-
-def _read(raw: bytes) -> Line | None:
-    """One line of a result file; None where it names no request."""
-    try:
-        line = answers.loads(raw)
-        key = line["custom_id"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    response = line.get("response") if isinstance(line.get("response"), dict) else {}
-    status = response.get("status_code")
-    if status == 200:
-        reading = answers.read(orjson.dumps(response.get("body")))
-        found = reading.found if isinstance(reading.found, Trouble) else reading.found[0]
-        return Line(key, found, reading.usage, raw)
-    refused = isinstance(status, int) and 400 <= status < 500 and status not in PASSING
-    return Line(key, Trouble(f"status {status}", final=refused), Usage(), raw)
-
-
-@contextmanager
-def _sentences(host: str, noted: Path | None = None) -> Iterator[None]:
-    """Errors of the service as TeacherError; `noted` is the file of the batch in question."""
-    try:
-        yield
-    except openai.NotFoundError as error:
-        if noted is None:
-            raise TeacherError(_sentence(host, error)) from error
-        raise TeacherError(
-            f"{host} does not know a batch that was bought, or no longer has its results. Is it "
-            f"the same key and project? Remove {noted} to buy its requests once more"
-        ) from error
-    except openai.APIError as error:
-        raise TeacherError(_sentence(host, error)) from error
-
-
-def _sentence(host: str, error: openai.APIError) -> str:
-    status = getattr(error, "status_code", None)
-    if status in (401, 403):
-        return f"{host} refused the key (status {status})"
-    said = " ".join(str(error.message).split())[:300]
-    return f"{host} failed at its batches: {said}; run again, what is bought is collected then"
+            yield Service(client, self._endpoint.host, self._journal, self.pause)
