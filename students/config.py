@@ -96,6 +96,11 @@ class Training(Section):
     tokens_per_micro_batch: int = Field(
         8192, gt=0, description="Tokens that go through the model at once."
     )
+    activations: Literal["keep", "recompute", "offload"] = Field(
+        "keep", description="Between a layer's forward and backward pass, `keep` its activations, "
+        "`recompute` them from its input, which takes a third more time and far less memory, or "
+        "`offload` that input to the host's memory too."
+    )  # fmt: skip
     max_length: int = Field(2048, gt=1, description="Longer rows are refused, counted and shown.")
     checkpoint_every: int = Field(50, gt=0, description="Steps between checkpoints.")
     keep_checkpoints: int = Field(2, gt=0, description="Checkpoints kept while training.")

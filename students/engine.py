@@ -51,7 +51,8 @@ def train(
     """
     partial = partial_of(out)
     accelerator = Accelerator()
-    scorer = Scorer(model)
+    scorer = Scorer(model, uniform=getattr(objective, "uniform", False))
+    _hold(model, config.activations)
     optimizer = _optimizer(scorer, config)
     scorer, optimizer = accelerator.prepare(scorer, optimizer)
     trained = {n: p for n, p in scorer.named_parameters() if p.requires_grad}
@@ -110,6 +111,15 @@ def learning_rate(step: int, steps: int, config: Training) -> float:
     fall = 0.5 * (1 + math.cos(math.pi * x)) if config.schedule == "cosine" else 1 - x
     low = config.final_learning_rate
     return config.learning_rate * (low + (1 - low) * fall)
+
+
+def _hold(model: Any, activations: str) -> None:
+    """What becomes of the layers' activations until the backward pass."""
+    if activations == "keep":
+        model.gradient_checkpointing_disable()
+    else:
+        offload = activations == "offload" and torch.accelerator.is_available()
+        model.gradient_checkpointing_enable(offload=offload)
 
 
 def _optimizer(module: nn.Module, config: Training) -> torch.optim.Optimizer:

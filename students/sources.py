@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from students.batches.pack import Packed, Unit, pack
+from students.batches.pack import Packed, Unit, pack, share
 
 
 class Source(Protocol):
@@ -28,7 +28,8 @@ class FileSource:
     """Units in a new random order every epoch, about `tokens_per_step` tokens a step.
 
     A step never crosses an epoch. Within a step units stand sorted by length, which the attention
-    likes and the loss does not see.
+    likes and the loss does not see. What the documents of a unit begin with alike, such as the
+    prompt of a pair, is in the batch once.
     """
 
     def __init__(self, units: Sequence[Unit], tokens_per_step: int, seed: int):
@@ -61,7 +62,7 @@ class FileSource:
                 members = plan[self.step]
                 self.step += 1
                 members = members[np.argsort(self._lengths[members], kind="stable")]
-                yield pack(self.units[i] for i in members)
+                yield pack(share(self.units[i]) for i in members)
             self.epoch, self.step = self.epoch + 1, 0
 
     def state_dict(self) -> dict[str, Any]:

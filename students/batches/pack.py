@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from students.batches.attention import Segments
+from students.batches.attention import Context
+from students.batches.kernels import context
 
 
 @dataclass(frozen=True)
 class Document:
     """One tokenised row: ids, the mask of the tokens that are learned, and further values a token.
 
-    All are equally long.
+    All are equally long. One that `follows` goes on from the first document of its unit, sees that
+    as its beginning, and may have its own first token learned.
     """
 
     ids: Sequence[int]
     mask: Sequence[bool]
     extras: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    follows: bool = False
 
 
 Unit = tuple[Document, ...]
@@ -33,10 +37,13 @@ class Packed:
 
     Args:
         ids: token ids [T].
-        mask: True where the token is learned [T]; never at the first token of a document.
+        mask: True where the token is learned [T]; never at the first token of a document that
+            follows none.
         lengths: tokens of each document, summing to T.
+        follows: for each document the one that it goes on from, or -1; empty where none does.
         extras: further values a token, each [T], such as old log-probs or advantages.
-        together: so many documents in a row belong together and are never split.
+        units: how many documents in a row belong together and are never split; one each where
+            empty.
         metrics: figures of the batch itself, for the step's line of metrics.
     """
 
@@ -44,7 +51,8 @@ class Packed:
     mask: Tensor
     lengths: list[int]
     extras: dict[str, Tensor] = field(default_factory=dict)
-    together: int = 1
+    follows: list[int] = field(default_factory=list)
+    units: list[int] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -57,48 +65,111 @@ class Packed:
         extras = {name: value.to(device) for name, value in self.extras.items()}
         return replace(self, ids=self.ids.to(device), mask=self.mask.to(device), extras=extras)
 
-    def positions(self) -> Tensor:
-        """Position of each token in its document [T]."""
-        return torch.cat([torch.arange(n) for n in self.lengths]).to(self.ids.device)
+    @property
+    def answers(self) -> list[int]:
+        """The documents that no other follows: all but shared prompts."""
+        followed = set(self.follows)
+        return [d for d in range(len(self.lengths)) if d not in followed]
 
-    def segments(self) -> Segments:
-        """The attention context of these documents."""
-        return Segments(self.lengths, self.ids.device)
+    def positions(self) -> Tensor:
+        """Position of each token in its document, and in what that follows [T]."""
+        size, ahead = torch.tensor(self.lengths), self._ahead()
+        shift = size.cumsum(0) - size - ahead
+        places = torch.arange(len(self.ids)) - torch.repeat_interleave(shift, size)
+        return places.to(self.ids.device)
+
+    def sources(self) -> tuple[Tensor, Tensor]:
+        """Where the learned tokens are, and the tokens that each is predicted at, both [N]."""
+        where = self.mask.nonzero().squeeze(1)
+        if not self.follows:
+            return where, where - 1
+        size = torch.tensor(self.lengths)
+        ends = size.cumsum(0) - 1
+        before = torch.arange(-1, len(self.ids) - 1)
+        later = torch.tensor(self.follows) >= 0
+        before[(ends - size + 1)[later]] = ends[torch.tensor(self.follows)[later]]
+        return where, before.to(where.device)[where]
+
+    def context(self, dtype: torch.dtype) -> Context:
+        """The attention of these documents, for queries of `dtype`."""
+        return context(self.lengths, self.follows, self.ids.device, dtype)
 
     def split(self, max_tokens: int) -> list[Packed]:
         """Micro-batches of whole units, at most `max_tokens` each where units allow."""
-        parts: list[list[int]] = [[]]
-        for first in range(0, len(self.lengths), self.together):
-            unit = self.lengths[first : first + self.together]
-            if parts[-1] and sum(parts[-1]) + sum(unit) > max_tokens:
-                parts.append([])
-            parts[-1] += unit
-        result, start = [], 0
-        for lengths in parts:
-            end = start + sum(lengths)
-            extras = {name: value[start:end] for name, value in self.extras.items()}
-            result.append(
-                replace(
-                    self, ids=self.ids[start:end], mask=self.mask[start:end], lengths=lengths,
-                    extras=extras, metrics={},
-                )
-            )  # fmt: skip
-            start = end
-        return result
+        ends = list(itertools.accumulate(self.units or [1] * len(self.lengths)))
+        cuts = [0]
+        tokens = first = 0
+        for unit, last in enumerate(ends):
+            more = sum(self.lengths[first:last])
+            if tokens and tokens + more > max_tokens:
+                cuts.append(unit)
+                tokens = 0
+            tokens += more
+            first = last
+        cuts.append(len(ends))
+        starts = [0, *ends]
+        return [self._part(starts, a, b) for a, b in itertools.pairwise(cuts)]
+
+    def _part(self, starts: list[int], low: int, high: int) -> Packed:
+        """Units `low` to `high`, where `starts` has the first document of each unit."""
+        first, last = starts[low], starts[high]
+        start = sum(self.lengths[:first])
+        end = start + sum(self.lengths[first:last])
+        return replace(
+            self, ids=self.ids[start:end], mask=self.mask[start:end],
+            lengths=self.lengths[first:last], units=self.units[low:high],
+            follows=[max(f - first, -1) for f in self.follows[first:last]],
+            extras={name: value[start:end] for name, value in self.extras.items()}, metrics={},
+        )  # fmt: skip
+
+    def _ahead(self) -> Tensor:
+        """Tokens of what each document follows."""
+        follows = self.follows or [-1] * len(self.lengths)
+        return torch.tensor([self.lengths[f] if f >= 0 else 0 for f in follows])
 
 
 def pack(units: Iterable[Unit]) -> Packed:
-    """The documents of `units` end to end, in the given order; all units are of one size."""
+    """The documents of `units` end to end, in the given order."""
     units = list(units)
     documents = [document for unit in units for document in unit]
-    names = documents[0].extras if documents else ()
+    names = documents[-1].extras if documents else ()
+    follows: list[int] = []
+    for unit in units:
+        first = len(follows)
+        follows += [first if document.follows else -1 for document in unit]
     return Packed(
         ids=torch.tensor([i for d in documents for i in d.ids], dtype=torch.long),
         mask=torch.tensor([m for d in documents for m in d.mask], dtype=torch.bool),
         lengths=[len(d.ids) for d in documents],
         extras={
-            name: torch.tensor([v for d in documents for v in d.extras[name]], dtype=torch.float)
+            name: torch.tensor(
+                [v for d in documents for v in d.extras.get(name, [0.0] * len(d.ids))],
+                dtype=torch.float,
+            )
             for name in names
         },
-        together=len(units[0]) if units else 1,
+        follows=follows if max(follows, default=-1) >= 0 else [],
+        units=[len(unit) for unit in units] if any(len(unit) > 1 for unit in units) else [],
     )
+
+
+def share(unit: Unit) -> Unit:
+    """`unit` with what its documents begin with alike, as far as none of it is learned, taken out.
+
+    It becomes a document of its own that the others follow. Nothing changes where there is none.
+    """
+    if len(unit) < 2:
+        return unit
+    alike = zip(*(zip(d.ids, d.mask, strict=True) for d in unit), strict=False)
+    same = itertools.takewhile(lambda at: not at[0][1] and len(set(at)) == 1, alike)
+    count = sum(1 for _ in same)
+    if not count:
+        return unit
+    first = unit[0]
+    rest = [
+        Document(
+            d.ids[count:], d.mask[count:], {k: v[count:] for k, v in d.extras.items()}, follows=True
+        )
+        for d in unit
+    ]  # fmt: skip
+    return (Document(first.ids[:count], first.mask[:count]), *rest)

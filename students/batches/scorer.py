@@ -1,4 +1,4 @@
-"""Log-probs of the learned tokens, without ever holding the whole logits tensor."""
+"""A decoder that scores packed batches, at the tokens that are learned."""
 
 from __future__ import annotations
 
@@ -6,31 +6,41 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from students.batches.head import logprobs
 from students.batches.pack import Packed
+from students.batches.products import use_onednn
+from students.errors import ModelError
 
-LOGITS_PER_CHUNK = 1 << 24
+SCALES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
 
 
 class Scorer(nn.Module):
-    """A decoder that scores packed batches.
+    """Log-probs of the learned tokens, without ever holding the whole logits tensor.
 
     Args:
         model: a causal language model of transformers, loaded with the `distill` attention.
+        uniform: the loss will give all log-probs the same factor, which saves work.
+
+    Raises ModelError where the model scales or caps its logits.
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, uniform: bool = False):
         super().__init__()
+        config = model.config.get_text_config()
+        for name in SCALES:
+            if getattr(config, name, None) not in (None, 1.0):
+                raise ModelError(f"models whose logits are changed by {name} cannot be trained")
+        use_onednn(model)
         self.model = model
+        self.uniform = uniform
 
     def forward(self, packed: Packed) -> Tensor:
         """Log-probs [N] of the N learned tokens of `packed`, in order."""
-        hidden = self.hidden(packed)
-        where = packed.mask.nonzero().squeeze(1)
-        return logprobs(
-            self.model.get_output_embeddings(), hidden.index_select(0, where - 1), packed.ids[where]
-        )
+        where, source = packed.sources()
+        hidden = self.hidden(packed).index_select(0, source)
+        head = self.model.get_output_embeddings()
+        return logprobs(head, hidden, packed.ids[where], self.uniform)
 
     def hidden(self, packed: Packed) -> Tensor:
         """Last hidden states [T, width]."""
@@ -38,26 +48,13 @@ class Scorer(nn.Module):
         output = decoder(
             input_ids=packed.ids[None],
             position_ids=packed.positions()[None],
-            context=packed.segments(),
+            context=packed.context(self._dtype(packed.ids.device.type)),
             use_cache=False,
         )
         return output.last_hidden_state[0]
 
-
-def logprobs(head: Any, hidden: Tensor, targets: Tensor) -> Tensor:
-    """log p(targets) [N] from hidden states [N, width], the head applied in chunks.
-
-    Chunks are recomputed in the backward pass, so memory holds one chunk of logits at a time.
-    """
-    rows = max(1, LOGITS_PER_CHUNK // head.weight.shape[0])
-    if len(targets) <= rows:
-        return _score(head, hidden, targets)
-    parts = [
-        checkpoint(_score, head, hidden[i : i + rows], targets[i : i + rows], use_reentrant=False)
-        for i in range(0, len(targets), rows)
-    ]
-    return torch.cat(parts)
-
-
-def _score(head: Any, hidden: Tensor, targets: Tensor) -> Tensor:
-    return -nn.functional.cross_entropy(head(hidden).float(), targets, reduction="none")
+    def _dtype(self, kind: str) -> torch.dtype:
+        """What the attention's queries are in."""
+        if torch.is_autocast_enabled(kind):
+            return torch.get_autocast_dtype(kind)
+        return self.model.dtype

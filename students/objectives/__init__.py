@@ -13,7 +13,10 @@ Metrics = dict[str, Tensor]
 
 
 class Objective(Protocol):
-    """What a training stage minimises."""
+    """What a training stage minimises.
+
+    One that gives every log-prob the same factor says so with `uniform = True`, which saves work.
+    """
 
     def count(self, packed: Packed) -> float:
         """What the loss of an optimizer step is divided by, from all of its batch."""
@@ -29,8 +32,8 @@ class Objective(Protocol):
 
 
 def of_documents(values: Tensor, packed: Packed) -> Tensor:
-    """Sums of per-target values over each document: [N] -> [documents]."""
+    """Sums of per-target values over each document: [N] -> [documents], shared prompts left out."""
     lengths = torch.tensor(packed.lengths, device=values.device)
     owner = torch.repeat_interleave(torch.arange(len(lengths), device=values.device), lengths)
     zeros = torch.zeros(len(lengths), device=values.device, dtype=values.dtype)
-    return zeros.index_add(0, owner[packed.mask], values)
+    return zeros.index_add(0, owner[packed.mask], values)[packed.answers]

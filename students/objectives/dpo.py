@@ -27,7 +27,7 @@ class Dpo:
 
     def count(self, packed: Packed) -> float:
         """Pairs."""
-        return len(packed.lengths) / 2
+        return len(packed.answers) / 2
 
     def __call__(self, logp: Tensor, packed: Packed, normaliser: float) -> tuple[Tensor, Metrics]:
         """The loss; how often the chosen completion gains on the rejected one, and by how much."""

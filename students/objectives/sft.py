@@ -11,6 +11,8 @@ from students.objectives import Metrics
 class Sft:
     """-sum log p / N over the learned tokens, in nats; N counts those of the whole step."""
 
+    uniform = True
+
     def count(self, packed: Packed) -> float:
         """Learned tokens."""
         return float(packed.targets)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from students import models
+from students.batches import head
 from students.batches.encode import as_chat, encode_chats, encode_texts
 from students.batches.pack import Document, pack
 from students.batches.scorer import Scorer
@@ -79,7 +80,7 @@ def test_chunked_log_probs_equal_whole_ones(student, monkeypatch):
     model, tokenizer = student
     batch = pack((d,) for d in documents(tokenizer, "1+1=?", "a longer question", "x"))
     whole = Scorer(model)(batch)
-    monkeypatch.setattr("students.batches.scorer.LOGITS_PER_CHUNK", 7 * len(tokenizer))
+    monkeypatch.setitem(head.LOGITS_PER_CHUNK, "cpu", 7 * len(tokenizer))
     torch.testing.assert_close(Scorer(model)(batch), whole)
 
 

@@ -31,7 +31,7 @@ def document(learned, **extras):
 def test_dpo_by_hand():
     pair = (document(2, ref_logp=[-1.0, -0.5]), document(1, ref_logp=[-1.5]))
     batch = pack([pair])
-    assert batch.together == 2
+    assert batch.units == [2]
     logp = torch.tensor([-0.5, -0.5, -2.0], requires_grad=True)
     loss, metrics = Dpo(beta=0.1)(logp, batch, Dpo(0.1).count(batch))
     assert loss.item() == pytest.approx(math.log(1 + math.exp(-0.1 * (0.5 + 0.5))))
