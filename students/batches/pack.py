@@ -94,33 +94,42 @@ class Packed:
         """The attention of these documents, for queries of `dtype`."""
         return context(self.lengths, self.follows, self.ids.device, dtype)
 
+    def sizes(self) -> list[int]:
+        """Tokens of each unit."""
+        ends = [0, *itertools.accumulate(self.lengths)]
+        return [ends[unit.stop] - ends[unit.start] for unit in self._members()]
+
     def split(self, max_tokens: int) -> list[Packed]:
         """Micro-batches of whole units, at most `max_tokens` each where units allow."""
-        ends = list(itertools.accumulate(self.units or [1] * len(self.lengths)))
-        cuts = [0]
-        tokens = first = 0
-        for unit, last in enumerate(ends):
-            more = sum(self.lengths[first:last])
-            if tokens and tokens + more > max_tokens:
-                cuts.append(unit)
+        parts: list[list[int]] = []
+        tokens = 0
+        for unit, size in enumerate(self.sizes()):
+            if not parts or tokens + size > max_tokens:
+                parts.append([])
                 tokens = 0
-            tokens += more
-            first = last
-        cuts.append(len(ends))
-        starts = [0, *ends]
-        return [self._part(starts, a, b) for a, b in itertools.pairwise(cuts)]
+            parts[-1].append(unit)
+            tokens += size
+        return [self.take(part) for part in parts] if len(parts) > 1 else [self]
 
-    def _part(self, starts: list[int], low: int, high: int) -> Packed:
-        """Units `low` to `high`, where `starts` has the first document of each unit."""
-        first, last = starts[low], starts[high]
-        start = sum(self.lengths[:first])
-        end = start + sum(self.lengths[first:last])
+    def take(self, units: Sequence[int]) -> Packed:
+        """The batch of the units with these numbers, in this order."""
+        members = self._members()
+        documents = [document for unit in units for document in members[unit]]
+        ends = list(itertools.accumulate(self.lengths))
+        where = torch.cat([torch.arange(ends[d] - self.lengths[d], ends[d]) for d in documents])
+        place = {document: n for n, document in enumerate(documents)} | {-1: -1}
         return replace(
-            self, ids=self.ids[start:end], mask=self.mask[start:end],
-            lengths=self.lengths[first:last], units=self.units[low:high],
-            follows=[max(f - first, -1) for f in self.follows[first:last]],
-            extras={name: value[start:end] for name, value in self.extras.items()}, metrics={},
+            self, ids=self.ids[where], mask=self.mask[where],
+            lengths=[self.lengths[d] for d in documents],
+            extras={name: value[where] for name, value in self.extras.items()},
+            follows=[place[self.follows[d]] for d in documents] if self.follows else [],
+            units=[self.units[u] for u in units] if self.units else [], metrics={},
         )  # fmt: skip
+
+    def _members(self) -> list[range]:
+        """The documents of each unit."""
+        ends = [0, *itertools.accumulate(self.units or [1] * len(self.lengths))]
+        return [range(first, last) for first, last in itertools.pairwise(ends)]
 
     def _ahead(self) -> Tensor:
         """Tokens of what each document follows."""
