@@ -152,10 +152,10 @@ def sft(work: Path, repeat: int) -> Run:
     """Full weights: TRL packed and padded, each compact, once stock."""
     model = work / "llama"
     llama(model)
-    packed = {"packed": True, "batch": 2, "accumulate": 1, "steps": 7}
-    padded = {"packed": False, "batch": 8, "accumulate": 1, "steps": 8}
+    packed = {"packed": True, "batch": 2, "accumulate": 1, "steps": 5}
+    padded = {"packed": False, "batch": 8, "accumulate": 1, "steps": 6}
     task = {"max_length": 1024}
-    compare = Comparison(work / "sft", model, random_rows(72), task, {})
+    compare = Comparison(work / "sft", model, random_rows(56), task, {})
     runs: dict[str, list[Run]] = {}
     for _ in range(repeat):
         for name, shape in (("packed", packed), ("padded", padded)):
@@ -165,7 +165,7 @@ def sft(work: Path, repeat: int) -> Run:
     figures = against("packed", runs["packed_own"], runs["packed_trl"])
     figures |= against("padded", runs["padded_own"], runs["padded_trl"])
     for name, shape in (("packed", packed), ("padded", padded)):
-        stock = compare.trl(**shape, compact=False)
+        stock = compare.trl(**shape | {"steps": 3}, compact=False)
         figures[f"{name}_trl_stock_tokens_per_s"] = round(stock["rate"], 1)
         figures[f"{name}_trl_stock_peak_mb"] = round(stock["peak_mb"], 1)
     one, other = runs["packed_own"][0]["losses"], runs["packed_trl"][0]["losses"]
