@@ -34,6 +34,11 @@ SUBJECT = re.compile(
     r" (?:is|was|are|equals?|comes? to)\W*(?:[^,;=]*=)?[^,;\w]*$",
     re.I,
 )
+VARIABLE = re.compile(
+    r"\b(?:find|solve\b.*\bfor|value of|what is|determine|compute|calculate) \$?([a-z])\$?\s*[.?]?\s*$",
+    re.I,
+)
+ASSIGNED = re.compile(r"(?<![A-Za-z\\])([a-z])\$? *=")
 GENERIC = re.compile(
     r"answer|result|value|total|solution|number|amount|quantity|expression|output|figure|one"
 )
@@ -52,9 +57,18 @@ def question_of(prompt: str) -> str:
     return next((part for part in reversed(SENTENCE.split(prompt + " ")) if ASKS.search(part)), "")
 
 
+def names(subject: str, question: str) -> bool:
+    """Whether a subject with its verb, such as "the sum is", is just what a question asks for."""
+    head = _head(NAMED.search(question_of(question)))
+    return bool(head) and _head(SUBJECT.search(subject)) == head
+
+
 def relevant(sentence: str, told: str, question: str) -> bool:
     """False where the sentence that states `told` speaks of something else than was asked."""
     asked = question_of(question)
+    variable = VARIABLE.search(asked)
+    if variable and set(ASSIGNED.findall(told)) - {variable[1]}:
+        return False
     if not asked or told == sentence:
         return True
     place = sentence.rfind(told)

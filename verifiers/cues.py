@@ -98,6 +98,7 @@ CUE = re.compile(
 COPULA = re.compile(
     r"\b(?:is|are|was|were|be|equals?|becomes?|(?:it|that|there|he|she|which|what)'s)\b", re.I
 )
+EQUATES = re.compile(rf"{COPULA.pattern}|=", re.I)
 NAMING = re.compile(
     rf"{COPULA.pattern}|\b(?:falls? on|lands? on|called|named|chooses?|wins?)\b", re.I
 )

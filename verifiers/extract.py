@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from verifiers import cues, prose, scope
+from verifiers import asked, cues, prose, scope
 
 
 class Found(NamedTuple):
@@ -320,11 +320,12 @@ def _unmarked(text: str, reads: prose.Reads, question: str) -> Found | None:
     span = (place, place + len(whole))
     ends = deque(cues.NUMBER.finditer(text, *span), maxlen=1) if line else ()
     denied = any(not scope.asserted(text, *number.span()) for number in ends)
-    if line and whole and not denied and reads(whole):
+    apt = asked.relevant(whole, whole, question)
+    if line and whole and apt and not denied and reads(whole):
         return Found(whole, "whole", False, span)
     said = prose.assertion(text, reads, question)
     if said:
         return Found(said[1], "prose", False, _stated(text, said))
     words = re.search(r"\w", re.sub(r"\\[A-Za-z]+", "", whole))
-    short = line and not denied and words and len(whole.split()) <= 10 and not REFUSAL.match(whole)
+    short = line and apt and not denied and words and len(whole.split()) <= 10 and not REFUSAL.match(whole)
     return Found(whole, "whole", False, span) if short else None

@@ -33,6 +33,7 @@ from verifiers.cues import (
     DENIED,
     DOUBT,
     ENDING,
+    EQUATES,
     FAULTED,
     FORMULA,
     FRONT,
@@ -136,23 +137,27 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
         if NOTE.match(sentence):
             aside = aside or sentence
             continue
-        told = _stated(sentence, _asked(sentence, question), reads, question)
+        part = _asked(sentence, question)
+        told = _stated(sentence, part, reads)
+        if told and not asked.relevant(part, told, question):
+            continue
         return (sentence, told) if told else None
-    told = _stated(aside, aside, reads, question) if aside is not None else None
+    told = _stated(aside, aside, reads) if aside is not None else None
     return (aside, told) if aside is not None and told else None
 
 
-def _stated(sentence: str, part: str, reads: Reads, question: str) -> str | None:
+def _stated(sentence: str, part: str, reads: Reads) -> str | None:
     """The result of a part of a sentence; None where the words around it do not assert it."""
     told = result(part, reads)
     place = sentence.rfind(told) if told else -1
     if told is None:
         return None
-    number = NUMBER.search(told)
-    for start, end in [(0, len(told)), *([number.span()] if number else [])]:
-        if place >= 0 and not scope.asserted(sentence, place + start, place + end):
-            return None
-    return told if asked.relevant(part, told, question) else None
+    end = place + len(told)
+    numbers = list(NUMBER.finditer(told))
+    near = place + numbers[-1].end() if numbers else end
+    if place >= 0 and (scope.refused(sentence, end) or not scope.asserted(sentence, place, near)):
+        return None
+    return told
 
 
 def _asked(sentence: str, question: str) -> str:
@@ -161,13 +166,14 @@ def _asked(sentence: str, question: str) -> str:
     wanted = set(WORD.findall(asked.question_of(question).lower()))
     if len(clauses) < 2 or not wanted or any(CUE.search(clause) for clause in clauses):
         return sentence
-    subjects = []
+    subjects, named = [], []
     for clause in clauses:
-        verb = COPULA.search(clause)
+        verb = EQUATES.search(clause)
         if verb is None or not START.search(clause[verb.end() :]):
             return sentence
         subjects.append(set(WORD.findall(clause[: verb.start()].lower())))
-    scores = [len(subject & wanted) for subject in subjects]
+        named.append(asked.names(clause[: verb.end()], question))
+    scores = [len(subject & wanted) + 9 * name for subject, name in zip(subjects, named, strict=True)]
     best = max(scores)
     return clauses[scores.index(best)] if scores.count(best) == 1 else sentence
 

@@ -11,7 +11,7 @@ import re
 
 OTHERS = (
     r"(?:students?|pupils?|classmates?|friends?|teacher|professor|tutor|users?|authors?|textbook"
-    r"|book|manual|(?:answer )?key|website|internet|forum|chat\w*|gpt\S*|chatbot|model|ai|solver"
+    r"|book|manual|(?:answer )?key|website|internet|forum|paper|rumou?r|solution|chat\w*|gpt\S*|chatbot|model|ai|solver"
     r"|grader|checker|colleague|(?:some|any|every)(?:one|body)|(?:some|many|most|other)(?: people)?"
     r"|others|people|readers?|beginners?|hint|question|problem|intuition|machine|program)"
 )
@@ -29,7 +29,7 @@ TELLS = (
     r"|propose[sd])"
 )
 GETS = (
-    r"(?:gets?|got|gives?|gave|obtain(?:s|ed)|finds?|found|ends?|ended|comes?|came|arrive[sd]|has"
+    r"(?:obtain|conclude[sd]?|gets?|got|gives?|gave|obtain(?:s|ed)|finds?|found|ends?|ended|comes?|came|arrive[sd]|has"
     r"|had|lists?|computed|calculated|reach(?:es|ed)|counted|wrote|writes|puts?|answers?|circled"
     r"|marked|submitted|posted|picked|chose|expects?|wants?|says?|said|might|may|could|would|will)"
 )
@@ -51,7 +51,9 @@ FAULT = (
 )
 FLAWED = (
     r"(?:naive(?:ly)?|careless(?:ly)?|wrongly|mistakenly|incorrectly|falsely|erroneously|hastily"
-    r"|misguided|misconception|fallacy|distractor|pitfall|(?:the|a) trap|nobody|no one"
+    r"|misguided|misconception|fallacy|distractor|pitfall|(?:the|a) trap|nobody|no one|none of"
+    r"|too (?:early|late|soon|often|quickly)|(?:it is|it's|very|quite) (?:un)?likely that"
+    r"|an? (?:\w+ )?(?:lower|upper) bound"
     r"|(?:wrong|incorrect|false|flawed|faulty) (?:approach|method|reasoning|argument|logic|formula"
     r"|assumption)|forgetting|forgot|initially|at first|overlook\w*|miscount\w*|perhaps|maybe"
     r"|possibly"
@@ -62,7 +64,7 @@ FLAWED = (
 """What spoils all that follows in its clause."""
 SUBJECT = (
     r"(?:(?:(?:the|our|its|his|her|their|an?|some)\b\s*)(?:final |correct |right )*"
-    r"(?:(?:answer|result|value|solution|total|sum)\b)?|(?:it|this|that)\b|\$?[a-z]\$?(?=\s))\s*"
+    r"(?:(?:answer|result|value|solution|total|sum)\b)?|(?:it|this|that)\b(?:['’]s\b)?|\$?[a-z]\$?(?=\s))\s*"
     r"(?:(?:is|was|were|to be|be|as|equals?|would be|had been|has to be|=)(?=\W))?"
 )
 EDGE = r"[\s$*(\\\[{]*$"
@@ -83,7 +85,8 @@ DENIED = re.compile(
     rf"|were)\b)\w+){{0,2}}?"
     r"(?: (?:be|equal(?: to)?|have|give|get|yield|makes?) (?:\$?[a-z] ?=)?)?[\s$*(\\\[{]*$"
     r"|(?:^|,)\W*(?:please )?(?:do not|don't|never) \w+[\s$*(\\\[{]*$"
-    r"|\b(?:anything but|far from|near|close to|instead of|rather than|used to|no (?:more|less"
+    r"|\b(?:anything but|far from|near|close to|instead of|rather than|used to|(?:rul(?:e[sd]?|ing) out|eliminat|exclud|discard|reject)\w*"
+    r"|(?:less|greater|smaller|larger|more|fewer) than(?: or equal to)?|no (?:more|less"
     r"|fewer) than)"
     r"(?: be(?:ing)?)?[\s$*(\\\[{]*$"
     rf"|(?<!no )(?<!without )\b(?:doubt|deny|dispute|reject|refuse){ONLY}",
@@ -102,23 +105,23 @@ REPORTED = re.compile(
     rf"{MAYBE} (?:\w+ly )?"
     rf"(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}|(?:{THINK}|{WRITE}) that\b[^,]*$)"
     rf"|(?<!\bwe )(?<!\bi )(?<!\bcan )\b"
-    rf"(?:(?:{SAYS}|concludes){ONLY}|{TELLS}(?: me| us| you)?{THAT})"
+    rf"(?:{SAYS}|concludes|{TELLS}(?: me| us| you)?){ONLY}"
     rf"|\b{TELLS} (?:\w+ ){{0,3}}that\b[^,]*$"
     rf"|\baccording to (?:(?:my|the|his|her|your|an?) )?(?:\w+ )?{OTHERS}\b.*"
     rf"|\b(?:been|was|is|were) (?:claimed|said|suggested|alleged|told|reported)\b[^,]*$"
     rf"|\b(?:if|who|had) (?:\w+ )?(?:{THINK}|{SAYS}){ONLY}"
-    rf"|^\W*(?:(?:an?|the|my|your|his|her|our|one|another|this|that|careless|solution) )*{OTHERS}"
+    rf"|^\W*(?:in |by |from )?(?:(?:an?|the|my|your|his|her|our|one|another|this|that|careless|wrong|original|previous) )*{OTHERS}"
     rf"(?: \w+){{0,3}}? {GETS}\b[^,]*$"
     rf"|(?:\b{OTHERS}|\b(?!(?:Here|There|That|This|It|What"
     rf"|Let)\b)(?-i:[A-Z])[a-z]+)['’]s? (?:\w+ ){{0,2}}"
-    r"(?:answer|guess|attempt|response|conclusion|claim|(?:re)?solution)\b[^,]*$",
+    r"(?:answer|guess|attempt|response|conclusion|claim|solution|reasoning)\b[^,]*$",
     re.I,
 )
 SUPPOSED = re.compile(
     r"(?:\b(?:if|assum(?:e|es|ed|ing)|suppos(?:e|es|ed|ing)|imagin(?:e|ing)|unless|whether)"
     rf"|^\W*(?:had|were))(?: for a moment| instead| now)?{ONLY}"
     r"|^\W*(?:had|were) (?:the|we|i|you|he|she|they|it|one|there|this|that)\b"
-    r"|\bif\b.*\b(?:had|were|wasn't|weren't|hadn't)\b.*\bwould\b|\bif\b.*\bhad\b.*[’']d\b"
+    r"|\bif\b.*(?:\bwould\b|[’']d\b)|\bpretend\b"
     r"|\b(?:without|ignoring|neglecting|but for)\b.*\bwould\b"
     rf"|\b(?:if|when|had|by|after|having)\b[^,]{{0,40}}\b(?:forg[eo]t|overlook|misread|miscount"
     rf"|confus)"
@@ -135,11 +138,11 @@ REFUSES = re.compile(
     r"(?:(?:is|was|are|(?:would|can|must) be|has been|seems|turn(?:s|ed) out to be) "
     r"(?:clearly |also |obviously |therefore )?"
     r"(?:ruled out|excluded|eliminated|rejected|discarded|wrong|incorrect|impossible|false|invalid"
-    r"|absurd|a (?:contradiction|common mistake|mistake|trap)|the (?:trap|mistake|wrong answer)"
+    r"|absurd|extraneous|spurious|to be (?:discarded|rejected)|a (?:contradiction|common mistake|mistake|trap)|the (?:trap|mistake|wrong answer)"
     r"|(?:my|the|his|her|their|an) (?:first|initial|earlier|original|old)"
     r"|not (?:right|correct|possible|valid|the answer|allowed|a solution))\b|contradicts\b"
     rf"|violates\b|fails\b|{SLIP}|(?:cannot|can't|can not) be (?:right|correct|true|the|it)\b"
-    r"|must be rejected|does(?: not|n't) (?:satisfy|fit|work|hold))"
+    r"|(?:must|has to|have to) be (?:rejected|discarded)|does(?: not|n't) (?:satisfy|fit|work|hold))"
     rf"|[\s$*)\]}}]{{0,9}}(?:\?\s*(?:no|not|nope|wrong)\b|,? or (?:possibly|perhaps|maybe)\b)"
     rf"|[^.!?\n\d]{{0,40}}?,\s*(?:but|although|though|after|because|having|since"
     rf"|when|which)\b[^.!?\n\d]{{0,40}}?\b{SLIP}"
@@ -165,25 +168,28 @@ TAKES_BACK = (
 )
 """Words by which a text takes back what it said."""
 RETRACTION = re.compile(
-    r"\b(?:(?:wait|actually|oops|correction|corrected|sorry|scratch that|hold on|hmm+|mistake"
+    r"\b(?:(?:wait|actually|oops|correction|corrected|sorry|scratch that|hold on|hmm+|(?<!common )(?<!typical )(?<!frequent )mistake"
     r"|incorrect|(?:that|this|it|which)(?: is| was|'s) (?:wrong|not right|not correct)"
-    r"|let me (?:re-?\w+|correct|fix)|i mean|or rather|(?:edit|update)\s*:|should (?:be|read)"
-    r"|second thoughts?|i (?:dropped|forgot|missed|misread|overlooked|miscounted|take))\b"
+    r"|let me (?:re-?\w+|correct|fix)|i mean|or rather|strike that|(?:edit|update)\s*:|should (?:be|have been|read)|(?:true|correct|right) value"
+    r"|second thoughts?|i (?:dropped|forgot|missed|misread|overlooked|miscounted|misapplied|take))\b"
     r"|no[,.:](?=\s))",
     re.I,
 )
 DENIAL = re.compile(
-    r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that"
-    r"|i (?:dropped|forgot|missed|misread|overlooked|miscounted))\b",
+    r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that|strike that|should have been"
+    r"|i (?:dropped|forgot|missed|misread|overlooked|miscounted|misapplied))\b",
     re.I,
 )
 SENTENCE_END = re.compile(r"[.!?](?=\s)|\n\s*\n|[.!?:]\*{0,2}\s*\n")
+ASKING = re.compile(
+    r"\W*(?:so,? )?(?:is|are|was|were|could|can|would|does|do|should|might|may)\b", re.I
+)
 QUOTED = re.compile(r"^\s*>|\w[^\n\"“]*[\"“][^\"“”\n]{0,60}$")
 COUNTS = re.compile(
     r"[\s$*)\]}]{0,9}\s(?!(?:but|and|or|which|that|for|because|as|in|at|by|when|while|instead"
     r"|rather"
     r"|from|after|before|here|on|without|with|since|although|though|however|is|was|to|if|the|this"
-    r"|where|so|then|who)\b)[a-z]{3,}"
+    r"|where|so|then|who|has|have|had|will|would|can)\b)[a-z]{3,}"
 )
 BLANK = re.compile(r"\s+")
 BEFORE = 240
@@ -206,14 +212,15 @@ def asserted(text: str, start: int, end: int, at: int | None = None, question: s
     before = BLANK.sub(" ", before + text[start : start if at is None else at])
     turns = list(TURN.finditer(before))
     before = before[turns[-1].end() :] if turns else before
-    if refused(text, end):
+    asks = ASKING.match(before) and re.match(r"[^.!\n]{0,80}\?", text[end : end + AFTER])
+    if asks or refused(text, end):
         return False
     for pattern in GOVERNS:
         if (found := pattern.search(before)) is None:
             continue
         other = re.search(rf"\b{OTHERS}\b", found[0], re.I)
-        own = other and (other[0].lower() in question.lower() or COUNTS.match(text, end))
-        own = own or re.search(rf"\b{THEORY}\b", before, re.I)
+        own = COUNTS.match(text, end) or re.search(rf"\b{THEORY}\b", before, re.I)
+        own = own or (other and other[0].lower() in question.lower())
         if not (pattern is REPORTED and own):
             return False
     return True
