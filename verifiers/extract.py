@@ -70,11 +70,6 @@ BINARY = re.compile(
 OR_ELSE = re.compile(
     r"[\s$]{0,9}(?:\\text\s?\{\s?or\s?\}|\bor\b)[\s$\\(]{0,9}(-?\d[\d.,/]*(?<=\d)%?)(?!\w)"
 )
-GUESSED = re.compile(
-    r"\b(?:perhaps|maybe|possibly|probably|presumably"
-    r"|(?<!only )(?<!est )(?<!least )(?<!imum )(?<!imal )possible)\b[^.!?\n]*$",
-    re.I,
-)
 THOUGHT = "</think>"
 STOP = re.compile(r"<\|[a-z_]+\|>|</s>")
 REFUSAL = re.compile(r"\W*(?:i|we|sorry|unfortunately|unknown|unsure|no idea)\b", re.I)
@@ -125,10 +120,11 @@ def _asserted(text: str, mark: _Mark, question: str) -> bool:
     """Whether a mark stands where it is neither denied nor supposed nor reported."""
     if mark.how.startswith("marker"):
         return True
-    end = mark.end
-    if mark.clause and (number := cues.NUMBER.match(mark.text or "")) is not None:
+    end, at = mark.end, mark.at
+    if mark.clause and (number := cues.NUMBER.search(mark.text or "")) is not None:
         end += number.end() - len(mark.text or "")
-    return scope.asserted(text, mark.start, end, mark.at, question)
+        at = (at or 0) + number.start()
+    return scope.asserted(text, mark.start, end, at, question)
 
 
 def _refused(answer: str, tail: str) -> bool:
@@ -218,8 +214,7 @@ def _marks(text: str) -> list[_Mark]:
     for match in _last(PHRASE, text) if any(word in lowered for word in PHRASE_WORDS) else ():
         rest = text[match.end() : match.end() + CLAUSE]
         clause = prose.clause(rest)
-        guess = GUESSED.search(text, max(0, match.start() - 40), match.start())
-        if clause and free(match.start()) and not _negated(clause) and not guess:
+        if clause and free(match.start()) and not _negated(clause):
             end = match.end() + rest.find(clause[:1]) + len(clause)
             marks.append(_Mark(match.start(), end, clause, "phrase", True, match.end()))
     outer = [mark for mark in marks if mark.how != "phrase" or not _holds(mark, marks)]

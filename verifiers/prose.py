@@ -24,18 +24,13 @@ from verifiers.cues import (
     BOUND,
     CASES,
     CHANGED,
-    CLAIMED,
     CLAUSES,
-    COMPARED,
     CONSEQUENCE,
     COPULA,
     CUE,
-    DENIED,
-    DOUBT,
     ENDING,
     EQUATES,
     FAULTED,
-    FORMULA,
     FRONT,
     HEDGE,
     LAST,
@@ -44,7 +39,6 @@ from verifiers.cues import (
     LIMITED,
     MANY_NOT,
     MATHS,
-    MODAL,
     NAMING,
     NEGATION,
     NOTE,
@@ -181,12 +175,7 @@ def _asked(sentence: str, question: str) -> str:
 def result(sentence: str, reads: Reads) -> str | None:
     """The result that one sentence states; None where it states none."""
     body = _body(sentence)
-    if (
-        body is None
-        or sentence.endswith("?")
-        or ABOUT_IT.search(sentence)
-        or DOUBT.search(sentence)
-    ):
+    if body is None or sentence.endswith("?") or ABOUT_IT.search(sentence):
         return None
     if reads(bare(body)):
         return bare(body)
@@ -205,10 +194,6 @@ def result(sentence: str, reads: Reads) -> str | None:
         if body[: verb.start()].lower().endswith("to ") and not REACHED.fullmatch(verb[0]):
             continue
         if START.search(predicate):
-            if CLAIMED.search(body[: verb.end()]):
-                return None
-            if verb[0].lower() == "be" and MODAL.search(body[: verb.start()]):
-                return None
             return _told(predicate, reads)
     if MATHS.search(body):
         return _alone(body, reads)
@@ -234,7 +219,7 @@ def _body(sentence: str) -> str | None:
         if (many := MANY_NOT.fullmatch(body)) is not None:
             return many[1]
         refused = match[0].lower().lstrip(" ,").startswith("cannot") and not VERB.search(body)
-        if not MATHS.search(body) or DENIED.search(body) or refused:
+        if not MATHS.search(body) or refused:
             return None
     return body
 
@@ -262,7 +247,7 @@ def _told(predicate: str, reads: Reads) -> str | None:
     if HEDGE.search(rest) or HEDGE.search(predicate[: match.start()]):
         return None
     if len(first) == 2 and reads(first[0]):
-        return first[0] if not START.match(first[1]) or COMPARED.search(first[1]) else None
+        return first[0] if not START.match(first[1]) else None
     if RANGE.match(rest) or (len(first) == 2 and re.match(r"[$\d]", first[1])):
         return None
     pieces = re.split(r"(\s+)", rest)
@@ -283,11 +268,8 @@ def _alone(body: str, reads: Reads) -> str | None:
         start = body.rindex("=") + 1
         if START.search(body[start:]):
             return _told(body[start:], reads) if "=" not in body[start:] else None
-    formulas = [next(filter(None, m.groups())) for m in FORMULA.finditer(body)]
-    if len(formulas) == 1 and not HEDGE.search(body):
-        return formulas[0].strip()
     numbers = list(NUMBER.finditer(body))
-    if formulas or len(numbers) != 1 or HEDGE.search(body):
+    if len(numbers) != 1 or HEDGE.search(body):
         return None
     number = numbers[0]
     before, after = body[: number.start()], body[number.end() :]

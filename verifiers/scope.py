@@ -52,11 +52,9 @@ FAULT = (
 FLAWED = (
     r"(?:naive(?:ly)?|careless(?:ly)?|wrongly|mistakenly|incorrectly|falsely|erroneously|hastily"
     r"|misguided|misconception|fallacy|distractor|pitfall|(?:the|a) trap|nobody|no one|none of"
-    r"|too (?:early|late|soon|often|quickly)|(?:it is|it's|very|quite) (?:un)?likely that"
-    r"|an? (?:\w+ )?(?:lower|upper) bound"
+    r"|too (?:early|late|soon|often|quickly)"
     r"|(?:wrong|incorrect|false|flawed|faulty) (?:approach|method|reasoning|argument|logic|formula"
-    r"|assumption)|forgetting|forgot|initially|at first|overlook\w*|miscount\w*|perhaps|maybe"
-    r"|possibly"
+    r"|assumption)|forgetting|forgot|initially|at first|overlook\w*|miscount\w*"
     r"|(?:previous|earlier|attempted|proposed|suggested|claimed|alleged|supposed|so-called"
     r"|initial|original|first|old) (?:answer|guess|attempt|response|conclusion|try|claim)"
     r"|(?:take back|withdraw|retract)\b)"
@@ -64,8 +62,8 @@ FLAWED = (
 """What spoils all that follows in its clause."""
 SUBJECT = (
     r"(?:(?:(?:the|our|its|his|her|their|an?|some)\b\s*)(?:final |correct |right )*"
-    r"(?:(?:answer|result|value|solution|total|sum)\b)?|(?:it|this|that)\b(?:['’]s\b)?|\$?[a-z]\$?(?=\s))\s*"
-    r"(?:(?:is|was|were|to be|be|as|equals?|would be|had been|has to be|=)(?=\W))?"
+    r"(?:(?:answer|result|value|solution|total|sum)\b)?|(?:it|this|that|there)\b(?:['’]s\b)?|\$?[a-z]\$?(?=\s))\s*"
+    r"(?:(?:is|was|are|were|to be|be|as|equals?|would be|had been|has to be|=)(?=\W))?"
 )
 EDGE = r"[\s$*(\\\[{]*$"
 THAT = rf"\b\s*[\"“]?(?:that\b\s*(?:{SUBJECT})?|{SUBJECT}){EDGE}"
@@ -101,6 +99,17 @@ FAULTY = re.compile(
     rf"|\b{FLAWED}\b[^,]*$",
     re.I,
 )
+DOUBT = re.compile(
+    rf"\b(?:(?:could|might|may)(?: \w+)? be(?={EDGE})|likely|probably|perhaps|maybe|possibly|not sure|unsure|not certain|presumably|guess(?:ing)?(?! and)"
+    r"|(?<!only )(?<!est )(?<!least )(?<!imum )(?<!imal )possible (?:answer|value|solution|result)"
+    r"|\b(?:candidates|options|choices|possibilities) (?:\w+ ){0,2}(?:are|were)"
+    r"|one of (?:the|several|many) possible|one of (?:these|them|those)"
+    r" (?:can|could|must|may|will|has to|is (?:the|correct|right)|works)"
+    r"|(?:very|quite|more) likely|a (?:lower|upper) bound|estimate|used to be|should have been"
+    r"|(?:could|might|may) have \w+ed|(?:may|might) have \w+"
+    r"|seems? too|(?:an|one) example|as an ai)\b",
+    re.I,
+)
 REPORTED = re.compile(
     rf"{MAYBE} (?:\w+ly )?"
     rf"(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}|(?:{THINK}|{WRITE}) that\b[^,]*$)"
@@ -108,7 +117,8 @@ REPORTED = re.compile(
     rf"(?:{SAYS}|concludes|{TELLS}(?: me| us| you)?){ONLY}"
     rf"|\b{TELLS} (?:\w+ ){{0,3}}that\b[^,]*$"
     rf"|\baccording to (?:(?:my|the|his|her|your|an?) )?(?:\w+ )?{OTHERS}\b.*"
-    rf"|\b(?:been|was|is|were) (?:claimed|said|suggested|alleged|told|reported)\b[^,]*$"
+    rf"|\b(?:been|was|is|were) (?:claimed|supposed|said|suggested|alleged|told|reported)\b[^,]*$"
+    r"|\b(?:must|to|should|need to) (?:show|prove)\b[^,]*$"
     rf"|\b(?:if|who|had) (?:\w+ )?(?:{THINK}|{SAYS}){ONLY}"
     rf"|^\W*(?:in |by |from )?(?:(?:an?|the|my|your|his|her|our|one|another|this|that|careless|wrong|original|previous) )*{OTHERS}"
     rf"(?: \w+){{0,3}}? {GETS}\b[^,]*$"
@@ -125,6 +135,7 @@ SUPPOSED = re.compile(
     r"|\b(?:without|ignoring|neglecting|but for)\b.*\bwould\b"
     rf"|\b(?:if|when|had|by|after|having)\b[^,]{{0,40}}\b(?:forg[eo]t|overlook|misread|miscount"
     rf"|confus)"
+    r"|(?<!only )\bif\b(?:(?!\b(?:get|find|obtain|have|is|are|equals?|gives?)\b)[^,])*$"
     r"|\bfor contradiction\b",
     re.I,
 )
@@ -191,6 +202,7 @@ COUNTS = re.compile(
     r"|from|after|before|here|on|without|with|since|although|though|however|is|was|to|if|the|this"
     r"|where|so|then|who|has|have|had|will|would|can)\b)[a-z]{3,}"
 )
+CLAUSAL = re.compile(rf"\b(?:{SAYS}|that|there)\b", re.I)
 BLANK = re.compile(r"\s+")
 BEFORE = 240
 AFTER = 160
@@ -212,6 +224,12 @@ def asserted(text: str, start: int, end: int, at: int | None = None, question: s
     before = BLANK.sub(" ", before + text[start : start if at is None else at])
     turns = list(TURN.finditer(before))
     before = before[turns[-1].end() :] if turns else before
+    ends_here = SENTENCE_END.search(text, end, end + AFTER)
+    after = BLANK.sub(" ", text[end : ends_here.start() if ends_here else end + AFTER])
+    for part in (before, after):
+        doubt = DOUBT.search(part)
+        if doubt and doubt[0].lower().strip() not in question.lower():
+            return False
     asks = ASKING.match(before) and re.match(r"[^.!\n]{0,80}\?", text[end : end + AFTER])
     if asks or refused(text, end):
         return False
@@ -219,7 +237,8 @@ def asserted(text: str, start: int, end: int, at: int | None = None, question: s
         if (found := pattern.search(before)) is None:
             continue
         other = re.search(rf"\b{OTHERS}\b", found[0], re.I)
-        own = COUNTS.match(text, end) or re.search(rf"\b{THEORY}\b", before, re.I)
+        own = COUNTS.match(text, end) and not CLAUSAL.search(found[0])
+        own = own or re.search(rf"\b{THEORY}\b", before, re.I)
         own = own or (other and other[0].lower() in question.lower())
         if not (pattern is REPORTED and own):
             return False
