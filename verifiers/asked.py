@@ -1,19 +1,19 @@
 """Whether a sentence without a marker states the quantity that the question asks for.
 
-A sentence that only repeats what is given, counts other things, measures in another dimension or
-names another quantity is a step on the way, not the answer.
+A sentence that only repeats what is given, is about something else, counts other things or
+measures in another dimension is a step on the way, not the answer.
 """
 
 from __future__ import annotations
 
 import re
 
-from verifiers.cues import CUE, NUMBER, SENTENCE
+from verifiers.cues import COPULA, CUE, NUMBER, SENTENCE, VERB
 from verifiers.maths.units import TABLE, Dimensions
 
 ASKS = re.compile(
     r"\b(?:how (?:many|much|far|long|old|fast|tall|heavy)|what|which|find|calculate|compute"
-    r"|determine)\b",
+    r"|determine|solve)\b",
     re.I,
 )
 COUNTED = re.compile(r"\bhow many ((?:(?!(?:are|is|do|does|did|will|can|has|have)\b)\w+ ?)+)", re.I)
@@ -28,28 +28,37 @@ NAMED = re.compile(
     r" (?:the|her|his|its|their) ((?:(?!(?:of|when|if|in|for|that|after|to|at)\b)[a-z]+ ?)+)",
     re.I,
 )
-SUBJECT = re.compile(
-    r"(?:^|[,;:]|\b(?:and|so|that|thus|hence|therefore))\s*(?:the|her|his|its|their|one|each)"
-    r" ((?:[a-z]+ ){0,3}?[a-z]+)(?: (?:of|for|in|between|from|with) [^,;]*?)?,?"
-    r" (?:is|was|are|equals?|comes? to)\W*(?:[^,;=]*=)?[^,;\w]*$",
-    re.I,
-)
 VARIABLE = re.compile(
-    r"\b(?:find|solve\b.*\bfor|value of|what is|determine|compute|calculate) \$?([a-z])\$?\s*[.?]?\s*$",
+    r"\b(?:find|solve\b.*\bfor|value of|what is|determine|compute|calculate)"
+    r" \$?([a-z])\$?\s*[.?]?\s*$",
     re.I,
 )
 ASSIGNED = re.compile(r"(?<![A-Za-z\\])([a-z])\$? *=")
-GENERIC = re.compile(
-    r"answer|result|value|total|solution|number|amount|quantity|expression|output|figure|one"
-)
-COMPARED = re.compile(
-    r"(?:cheap|tall|old|young|fast|slow|long|short|heavi|light|high|low|bigg|larg|small|great|furth"
-    r"|earli|lat)er"
-)
+GENERIC = r"answer|result|value|total|solution|number|amount|quantity|expression|output|figure"
+ARITHMETIC = rf"{GENERIC}|sum|difference|product|remainder|rest"
+MEANT = {
+    "fast": " speed", "far": " distance", "tall": " height", "old": " age", "much": " amount",
+    "long": " time length", "heavy": " weight mass",
+}  # fmt: skip
 ALIKE = (
     "cost price bill fee charge payment", "speed rate velocity", "chance probability odds",
     "mean average", "distance length side", "remainder rest",
 )  # fmt: skip
+PRONOUN = re.compile(r"[a-z]+ing|(?:s?he|it|they|we|i|you|there|this|that)(?:['’]s|['’]m)?")
+POINTER = re.compile(r"these|those|all|each|both|only|what|which")
+COMPARED = re.compile(
+    r"(?:cheap|tall|old|young|fast|slow|long|short|heavi|light|high|low|bigg|larg|small|great|furth"
+    r"|earli|lat)er"
+)
+APART = re.compile(
+    r"[,;:]\s|\b(?:and|because|since|so|thus|hence|therefore)\b|(?<=\w )that\b", re.I
+)
+PREPOSITION = re.compile(
+    r"\b(?:of|in|for|at|with|on|from|who|by|to|between|over|after|before|during|per|than)\b", re.I
+)
+COUNT = re.compile(r"\W*[\d.,/]+\W+(?:of (?:the )?\d+ )?([a-z]{3,})", re.I)
+WORDS = re.compile(r"\b(?!(?:the|an?|his|her|its|their|our|my|one)\b)[a-z]+(?:['’]s)?", re.I)
+DEFINITE = re.compile(r"\s*(?:the|his|her|its|their)\b", re.I)
 
 
 def question_of(prompt: str) -> str:
@@ -58,9 +67,9 @@ def question_of(prompt: str) -> str:
 
 
 def names(subject: str, question: str) -> bool:
-    """Whether a subject with its verb, such as "the sum is", is just what a question asks for."""
-    head = _head(NAMED.search(question_of(question)))
-    return bool(head) and _head(SUBJECT.search(subject)) == head
+    """Whether a subject, such as "the sum", is just what a question asks for."""
+    head, nouns = _head(question_of(question)), _nouns(subject)
+    return bool(head) and any(_single(noun) == head for noun in nouns[:1] + nouns[-1:])
 
 
 def relevant(sentence: str, told: str, question: str) -> bool:
@@ -71,35 +80,72 @@ def relevant(sentence: str, told: str, question: str) -> bool:
         return False
     if not asked or told == sentence:
         return True
-    place = sentence.rfind(told)
-    before = sentence[:place] if place >= 0 else ""
-    head = _head(NAMED.search(asked))
-    subject = _head(SUBJECT.search(before))
-    if head and subject and subject != head and not _alike(head, subject):
+    place = max(sentence.rfind(told), 0)
+    before, number = sentence[:place], NUMBER.match(told)
+    if variable and re.search(rf"\d\s*{variable[1]}\b\W*(?:is|equals)?\W*$", before):
         return False
-    number = NUMBER.match(told)
-    if number is None:
-        return True
+    part = APART.split(before)[-1]
+    verbs = [verb[0] for verb in VERB.finditer(part)]
+    subject = part.partition(verbs[0])[0] if verbs else ""
+    if not before.strip() and (counted := COUNT.match(sentence)) and not VERB.match(counted[1]):
+        subject = counted[1]
+    concludes = bool(CUE.search(sentence) or "=" in sentence)
+    about = _about(subject, verbs, asked, question)
+    if not about and (not concludes or (_head(asked) and DEFINITE.match(subject))):
+        return False
     given = {match[0].strip() for match in NUMBER.finditer(question)}
-    concludes = CUE.search(sentence) or "=" in sentence or (head and head == subject)
-    if number[0].strip() in given and not concludes:
+    repeats = number is not None and number[0].strip() in given
+    if repeats and not concludes and not names(subject, question):
         return False
-    return _measures(sentence, max(place, 0), asked, question)
+    return number is None or _measures(sentence, place, asked, question)
 
 
-def _head(match: re.Match[str] | None) -> str:
-    """The noun that a noun phrase is about."""
+def _about(subject: str, verbs: list[str], asked: str, question: str) -> bool:
+    """Whether a subject and its verbs are what the question is about."""
+    nouns = _nouns(subject)
+    if not nouns or re.match(r"\W*\d", subject) or PRONOUN.fullmatch(nouns[0].lower()):
+        return True
+    if len(nouns) == 1 and POINTER.fullmatch(nouns[0].lower()):
+        return True
+    head = _head(asked)
+    last = _single(nouns[-1])
+    asked += "".join(meaning for how, meaning in MEANT.items() if f"how {how}" in asked.lower())
+    person = any(noun[0].isupper() and _named(noun, question, 0) for noun in nouns)
+    if head and not person:
+        alike = any({head, last} <= set(words.split()) for words in ALIKE)
+        generic = re.fullmatch(GENERIC, head) or re.fullmatch(GENERIC, last)
+        return bool(alike or generic) or any(_single(noun) == head for noun in nouns)
+    if any(re.fullmatch(ARITHMETIC, _single(noun)) or _named(noun, asked) for noun in nouns):
+        return True
+    meant = re.search(r"\b(?:it|s?he|they|her|his)\b" if person else r"\bit\b", asked)
+    if meant and any(_named(noun, question) for noun in nouns):
+        return True
+    return any(_named(verb, asked) for verb in verbs if not COPULA.fullmatch(verb))
+
+
+def _nouns(subject: str) -> list[str]:
+    """The words of the first part of a noun phrase that is not just "the value of"."""
+    chunks = [WORDS.findall(chunk) for chunk in PREPOSITION.split(subject)]
+    chunks = [words for words in chunks if words]
+    while len(chunks) > 1 and re.fullmatch(GENERIC, _single(chunks[0][-1])):
+        del chunks[0]
+    return chunks[0] if chunks else []
+
+
+def _named(word: str, text: str, flags: int = re.I) -> bool:
+    """Whether a text has a word of the same stem."""
+    stem = re.sub(r"(?:['’]s|ing|ed|es|s|e)$", "", word) or word
+    return bool(re.search(rf"\b{re.escape(stem[:5])}", text, flags))
+
+
+def _head(asked: str) -> str:
+    """The noun of the quantity that a question names."""
+    match = NAMED.search(asked)
     return _single(match[1].split()[-1]) if match and match[1].split() else ""
 
 
 def _single(noun: str) -> str:
-    return noun.lower().removesuffix("s")
-
-
-def _alike(head: str, subject: str) -> bool:
-    return bool(GENERIC.fullmatch(head) or GENERIC.fullmatch(subject)) or any(
-        {head, subject} <= set(alike.split()) for alike in ALIKE
-    )
+    return noun.lower().removesuffix("'s").removesuffix("s")
 
 
 def _measures(sentence: str, place: int, asked: str, question: str) -> bool:
@@ -107,18 +153,19 @@ def _measures(sentence: str, place: int, asked: str, question: str) -> bool:
     number = NUMBER.search(sentence, place)
     if number is None:
         return True
-    first = re.match(r"\W{0,3}([a-z]+)", sentence[number.end() :], re.I)
-    if first and COMPARED.fullmatch(first[1]) and first[1] not in question:
+    words = re.findall(r"[a-z]+", sentence[number.end() :].lower())[:2]
+    near = re.match(r"\W{0,3}([a-z]+)", sentence[number.end() :], re.I)
+    first = near[1] if near else ""
+    if COMPARED.fullmatch(first) and first not in question:
         return False
     money = "$" in number[0] and sentence[number.end() : number.end() + 1] != "$"
-    unit = "dollars" if money else first[1] if first else ""
+    unit = "dollars" if money else first
     mine, yours = _dimensions(unit), _wanted(asked)
     if yours is not None and mine is not None:
         return mine == yours
     counted = COUNTED.search(asked)
     if mine is not None:
         return counted is None or unit in asked
-    words = re.findall(r"[a-z]+", sentence[number.end() :].lower())[:2]
     nouns = [_single(word) for word in words if word.endswith("s") and word in question.lower()]
     if not nouns or words[0] in ("of", "times", "less", "more"):
         return True
@@ -134,6 +181,6 @@ def _wanted(asked: str) -> Dimensions | None:
     """The dimensions of the unit that a question names."""
     if MONEY.search(asked):
         return TABLE["dollars"].dimensions
-    names = [match[1] for match in (MEASURED.search(asked), COUNTED.search(asked)) if match]
-    known = [_dimensions(word) for name in names for word in name.split()]
+    named = [match[1] for match in (MEASURED.search(asked), COUNTED.search(asked)) if match]
+    known = [_dimensions(word) for phrase in named for word in phrase.split()]
     return next((dimensions for dimensions in known if dimensions is not None), None)

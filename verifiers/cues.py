@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 ANNOTATION = re.compile(r"<<[^<>]*>>")
-SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s])|(?<=[.!?])\s+$|\n+")
+SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s=+*/×·<>≈)])|(?<=[.!?])\s+$|\n+")
 CONSEQUENCE = re.compile(
     r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
     r"|which (?=(?:makes|gives|leaves|brings|adds? up to|sums? to)\b"
@@ -114,12 +114,13 @@ VERB = re.compile(
     r"|keeps?|kept|averages?|catch(?:es)?|caught|types?|prints?|donates?|gains?|adds? up to"
     r"|comes? (?:out )?to|arrives?|arrived|departs?|begins?|began|ended|ends (?:at|up|with)"
     r"|yields?|results? in"
-    r"|amounts? to|(?:will|would|can|must|should|shall|did) (?!be\b)\w+"
+    r"|(?:amounts?|simplif(?:y|ies)|reduces?|evaluates?) to|(?:will|would|can|must|should|shall"
+    r"|did) (?!be\b)\w+"
     r"|started?|finish(?:ed|es)?|needs|grows?|grew|collect(?:s|ed)?|scor(?:es|ed)|read)\b",
     re.I,
 )
 BOUND = re.compile(
-    r"\b(?:at (?:least|most)|(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower) than"
+    r"\b(?:at (?:least|most)|(?:more|less|\w+er) than"
     r"|over|under|above|below|up to|between|not|never|within|twice|double|triple"
     r"|(?:some|part|most|half) of"
     r"|like|such as|close to|near(?:ly)?"

@@ -322,5 +322,6 @@ def _unmarked(text: str, reads: prose.Reads, question: str) -> Found | None:
     if said:
         return Found(said[1], "prose", False, _stated(text, said))
     words = re.search(r"\w", re.sub(r"\\[A-Za-z]+", "", whole))
-    short = line and apt and not denied and words and len(whole.split()) <= 10 and not REFUSAL.match(whole)
+    brief = line and apt and not denied and words and len(whole.split()) <= 10
+    short = brief and not REFUSAL.match(whole)
     return Found(whole, "whole", False, span) if short else None

@@ -58,7 +58,7 @@ class _Gold(NamedTuple):
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "4"
+    version = "5"
     trust = "pure"
     gold_type = "text"
     examples = (

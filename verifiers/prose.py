@@ -158,16 +158,17 @@ def _asked(sentence: str, question: str) -> str:
     """The clause of a sentence that speaks of what the question asks for, where one does more."""
     clauses = CLAUSES.split(CONSEQUENCE.split(sentence)[-1])
     wanted = set(WORD.findall(asked.question_of(question).lower()))
+    if len(set(asked.ASSIGNED.findall(sentence))) == 1:
+        return sentence
     if len(clauses) < 2 or not wanted or any(CUE.search(clause) for clause in clauses):
         return sentence
-    subjects, named = [], []
+    scores = []
     for clause in clauses:
         verb = EQUATES.search(clause)
         if verb is None or not START.search(clause[verb.end() :]):
             return sentence
-        subjects.append(set(WORD.findall(clause[: verb.start()].lower())))
-        named.append(asked.names(clause[: verb.end()], question))
-    scores = [len(subject & wanted) + 9 * name for subject, name in zip(subjects, named, strict=True)]
+        shared = set(WORD.findall(clause[: verb.start()].lower())) & wanted
+        scores.append(len(shared) + 9 * asked.names(clause[: verb.start()], question))
     best = max(scores)
     return clauses[scores.index(best)] if scores.count(best) == 1 else sentence
 

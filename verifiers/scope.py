@@ -11,7 +11,8 @@ import re
 
 OTHERS = (
     r"(?:students?|pupils?|classmates?|friends?|teacher|professor|tutor|users?|authors?|textbook"
-    r"|book|manual|(?:answer )?key|website|internet|forum|paper|rumou?r|solution|chat\w*|gpt\S*|chatbot|model|ai|solver"
+    r"|book|manual|(?:answer )?key|website|internet|forum|paper|rumou?r|solution|chat\w*|gpt\S*"
+    r"|chatbot|model|ai|solver"
     r"|grader|checker|colleague|(?:some|any|every)(?:one|body)|(?:some|many|most|other)(?: people)?"
     r"|others|people|readers?|beginners?|hint|question|problem|intuition|machine|program)"
 )
@@ -20,8 +21,10 @@ THEORY = (
     r"(?:formulas?|theorem|rule|lemma|law|identity|principle|inequality|definition|equation|table"
     r"|vieta|fermat|euler|gauss|pythagoras|heron|newton|bayes|wilson|cauchy|descartes)"
 )
-THINK = r"(?:say|claim|conclude|think|believe|assert|infer|deduce|guess|argue|assume|suppose)"
-WRITE = r"(?:state|answer|write|put|expect|accept|report|imply|prove|show|follow|know)"
+THINK = (
+    r"(?:say|expect|claim|conclude|think|believe|assert|infer|deduce|guess|argue|assume|suppose)"
+)
+WRITE = r"(?:state|answer|write|put|accept|report|imply|prove|show|follow|know)"
 SAYS = r"(?:says?|said|claim(?:s|ed)?|thinks?|thought|believe[sd]?|insist(?:s|ed)?|argue[sd]?)"
 TELLS = (
     r"(?:assert(?:s|ed)?|guess(?:es|ed)?|allege[sd]?|suggest(?:s|ed)|swears?|swore|told|tells?"
@@ -29,12 +32,16 @@ TELLS = (
     r"|propose[sd])"
 )
 GETS = (
-    r"(?:obtain|conclude[sd]?|gets?|got|gives?|gave|obtain(?:s|ed)|finds?|found|ends?|ended|comes?|came|arrive[sd]|has"
+    r"(?:obtain|conclude[sd]?|gets?|got|gives?|gave|obtain(?:s|ed)|finds?|found|ends?|ended|comes?"
+    r"|came|arrive[sd]|has"
     r"|had|lists?|computed|calculated|reach(?:es|ed)|counted|wrote|writes|puts?|answers?|circled"
-    r"|marked|submitted|posted|picked|chose|expects?|wants?|says?|said|might|may|could|would|will)"
+    r"|marked|submitted|posted|picked|chose|expects?|intends?|means|assumes|wants?|says?|said"
+    r"|might|may|could|would|will)"
 )
 NOT = r"(?:\bnot|n't|n’t|\bnever|\bcannot|\bhardly)"
-MAYBE = r"(?:(?<!\bwe )\bcould|\b(?:might|may|(?<!\bi )would|often|sometimes|usually))"
+MAYBE = (
+    r"(?:(?<!\bwe )\bcould|\b(?:might|may|(?<!\bi )would|often|sometimes|usually)|(?<!\bi)[’']d\b)"
+)
 SLIP = (
     r"(?:forg[eo]t\w*|overlook\w*|misread\w*|mis-?count\w*|confus\w+|mix(?:es|ed|ing)? up"
     r"|overcount\w*"
@@ -62,7 +69,8 @@ FLAWED = (
 """What spoils all that follows in its clause."""
 SUBJECT = (
     r"(?:(?:(?:the|our|its|his|her|their|an?|some)\b\s*)(?:final |correct |right )*"
-    r"(?:(?:answer|result|value|solution|total|sum)\b)?|(?:it|this|that|there)\b(?:['’]s\b)?|\$?[a-z]\$?(?=\s))\s*"
+    r"(?:(?:answer|result|value|solution|total|sum)\b)?|(?:it|this|that|there)\b(?:['’]s\b)?"
+    r"|\$?[a-z]\$?(?=\s))\s*"
     r"(?:(?:is|was|are|were|to be|be|as|equals?|would be|had been|has to be|=)(?=\W))?"
 )
 EDGE = r"[\s$*(\\\[{]*$"
@@ -70,7 +78,7 @@ THAT = rf"\b\s*[\"“]?(?:that\b\s*(?:{SUBJECT})?|{SUBJECT}){EDGE}"
 ONLY = rf"\b\s*:?\s*[\"“]?(?:that\b)?\s*(?:{SUBJECT})?{EDGE}"
 """What may stand between a word and the answer it governs: nothing, or "that the answer is"."""
 TURN = re.compile(
-    r"(?<!\\);\s|\b(?:so|thus|therefore|hence|consequently|instead|whereas|however|then"
+    r"(?<!\\);\s|\b(?:so|thus|therefore|hence|consequently|instead(?! of)|whereas|however|then"
     r"|(?<!anything )but)\b"
     r"(?! that\b)|\b(?:in (?:fact|truth|reality)|correctly|we (?:then )?(?:find|get|obtain|see)"
     r" that)\b|,\s*(?:and|while|giving|making|yielding)\b",
@@ -83,7 +91,8 @@ DENIED = re.compile(
     rf"|were)\b)\w+){{0,2}}?"
     r"(?: (?:be|equal(?: to)?|have|give|get|yield|makes?) (?:\$?[a-z] ?=)?)?[\s$*(\\\[{]*$"
     r"|(?:^|,)\W*(?:please )?(?:do not|don't|never) \w+[\s$*(\\\[{]*$"
-    r"|\b(?:anything but|far from|near|close to|instead of|rather than|used to|(?:rul(?:e[sd]?|ing) out|eliminat|exclud|discard|reject)\w*"
+    r"|\b(?:anything but|far from|near|close to|instead of|rather than|used to|(?:rul(?:e[sd]?"
+    r"|ing) out|eliminat|exclud|discard|reject)\w*"
     r"|(?:less|greater|smaller|larger|more|fewer) than(?: or equal to)?|no (?:more|less"
     r"|fewer) than)"
     r"(?: be(?:ing)?)?[\s$*(\\\[{]*$"
@@ -94,13 +103,15 @@ FAULTY = re.compile(
     rf"(?<!\bno )(?<!without )(?<!little )\b{FAULT}\s+"
     r"(?:(?:here|is|was|would be|in|about|for \w+)\s+)*(?:to|that|thinking|saying"
     r"|claiming|writing|answering|concluding|assuming)\b[^,]*$"
-    r"|\b(?:wrong|incorrect|false|erroneous)\s+"
-    r"(?:(?:answer|result|value) (?:here )?(?:is|was|would be)[\s$*(\\\[{]*)?$"
+    r"|\b(?:wrong|incorrect|false|erroneous)\s*:?\s*(?:(?:answer|result|value|solution|count)\b)?"
+    r"\s*(?:here )?(?:is|was|would be)?[\s$*(\\\[{]*$"
+    r"|\b(?:error|mistake|slip)s? (?:\w+ ){0,2}(?:yield|give|lead|result|produce)s?\b[^,]*$"
     rf"|\b{FLAWED}\b[^,]*$",
     re.I,
 )
 DOUBT = re.compile(
-    rf"\b(?:(?:could|might|may)(?: \w+)? be(?={EDGE})|likely|probably|perhaps|maybe|possibly|not sure|unsure|not certain|presumably|guess(?:ing)?(?! and)"
+    rf"\b(?:(?:could|might|may)(?: \w+)? be(?={EDGE})|likely|probably|perhaps|maybe|possibly"
+    rf"|not sure|unsure|not certain|presumably|guess(?:ing)?(?! and)"
     r"|(?<!only )(?<!est )(?<!least )(?<!imum )(?<!imal )possible (?:answer|value|solution|result)"
     r"|\b(?:candidates|options|choices|possibilities) (?:\w+ ){0,2}(?:are|were)"
     r"|one of (?:the|several|many) possible|one of (?:these|them|those)"
@@ -114,13 +125,14 @@ REPORTED = re.compile(
     rf"{MAYBE} (?:\w+ly )?"
     rf"(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}|(?:{THINK}|{WRITE}) that\b[^,]*$)"
     rf"|(?<!\bwe )(?<!\bi )(?<!\bcan )\b"
-    rf"(?:{SAYS}|concludes|{TELLS}(?: me| us| you)?){ONLY}"
+    rf"(?:{SAYS}\b(?! of\b)[^,]*$|(?:{SAYS}|concludes|{TELLS}(?: me| us| you)?){ONLY})"
     rf"|\b{TELLS} (?:\w+ ){{0,3}}that\b[^,]*$"
     rf"|\baccording to (?:(?:my|the|his|her|your|an?) )?(?:\w+ )?{OTHERS}\b.*"
     rf"|\b(?:been|was|is|were) (?:claimed|supposed|said|suggested|alleged|told|reported)\b[^,]*$"
     r"|\b(?:must|to|should|need to) (?:show|prove)\b[^,]*$"
     rf"|\b(?:if|who|had) (?:\w+ )?(?:{THINK}|{SAYS}){ONLY}"
-    rf"|^\W*(?:in |by |from )?(?:(?:an?|the|my|your|his|her|our|one|another|this|that|careless|wrong|original|previous) )*{OTHERS}"
+    rf"|^\W*(?:in |by |from )?(?:(?:an?|the|my|your|his|her|our|one|another|this|that|careless"
+    rf"|wrong|original|previous) )*{OTHERS}"
     rf"(?: \w+){{0,3}}? {GETS}\b[^,]*$"
     rf"|(?:\b{OTHERS}|\b(?!(?:Here|There|That|This|It|What"
     rf"|Let)\b)(?-i:[A-Z])[a-z]+)['’]s? (?:\w+ ){{0,2}}"
@@ -149,17 +161,20 @@ REFUSES = re.compile(
     r"(?:(?:is|was|are|(?:would|can|must) be|has been|seems|turn(?:s|ed) out to be) "
     r"(?:clearly |also |obviously |therefore )?"
     r"(?:ruled out|excluded|eliminated|rejected|discarded|wrong|incorrect|impossible|false|invalid"
-    r"|absurd|extraneous|spurious|to be (?:discarded|rejected)|a (?:contradiction|common mistake|mistake|trap)|the (?:trap|mistake|wrong answer)"
+    r"|absurd|extraneous|spurious|to be (?:discarded|rejected)|a (?:contradiction|common mistake"
+    r"|mistake|trap)|the (?:trap|mistake|wrong answer)"
     r"|(?:my|the|his|her|their|an) (?:first|initial|earlier|original|old)"
     r"|not (?:right|correct|possible|valid|the answer|allowed|a solution))\b|contradicts\b"
     rf"|violates\b|fails\b|{SLIP}|(?:cannot|can't|can not) be (?:right|correct|true|the|it)\b"
-    r"|(?:must|has to|have to) be (?:rejected|discarded)|does(?: not|n't) (?:satisfy|fit|work|hold))"
+    r"|(?:must|has to|have to) be (?:rejected|discarded)|does(?: not|n't) (?:satisfy|fit|work"
+    r"|hold))"
     rf"|[\s$*)\]}}]{{0,9}}(?:\?\s*(?:no|not|nope|wrong)\b|,? or (?:possibly|perhaps|maybe)\b)"
     rf"|[^.!?\n\d]{{0,40}}?,\s*(?:but|although|though|after|because|having|since"
     rf"|when|which)\b[^.!?\n\d]{{0,40}}?\b{SLIP}"
     r"|[\s$*)\]}]{0,9},? (?:but (?:i|we) (?:get|got|find|found|think|believe|obtain)|had (?:the|we"
     r"|it|he|she|they|there|i|you)|if\b[^.\n]*\b(?:had|were))\b"
     rf"|[^.!?\n]{{0,20}}?\s*(?:,|\band)?\s*{CONTRADICTION}"
+    r"|[^.!?\n]{0,20}?,\s*(?:which is )?(?:an? )?(?:contradiction|absurd|impossible)"
     r"|[^.!?\n]{0,20}?\b(?i:according to) (?:[A-Z][a-z]+(?!['’\w])|(?:the|his|her|my|a|some) "
     r"(?:book|key|student|author|friend|teacher|brother|sister|class\w*|textbook|calculator))"
 )
@@ -179,16 +194,19 @@ TAKES_BACK = (
 )
 """Words by which a text takes back what it said."""
 RETRACTION = re.compile(
-    r"\b(?:(?:wait|actually|oops|correction|corrected|sorry|scratch that|hold on|hmm+|(?<!common )(?<!typical )(?<!frequent )mistake"
+    r"\b(?:(?:wait|actually|oops|correction|corrected|sorry|scratch that|hold on|hmm+"
+    r"|(?<!common )(?<!typical )(?<!frequent )mistake"
     r"|incorrect|(?:that|this|it|which)(?: is| was|'s) (?:wrong|not right|not correct)"
-    r"|let me (?:re-?\w+|correct|fix)|i mean|or rather|strike that|(?:edit|update)\s*:|should (?:be|have been|read)|(?:true|correct|right) value"
-    r"|second thoughts?|i (?:dropped|forgot|missed|misread|overlooked|miscounted|misapplied|take))\b"
+    r"|let me (?:re-?\w+|correct|fix)|i mean|or rather|strike that|(?:edit|update)\s*:"
+    r"|should (?:be|have been|read)|(?:true|correct|right) value"
+    r"|second thoughts?|i (?:dropped|forgot|missed|misread|overlooked|miscounted|misapplied|take)"
+    r"|off by)\b"
     r"|no[,.:](?=\s))",
     re.I,
 )
 DENIAL = re.compile(
     r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that|strike that|should have been"
-    r"|i (?:dropped|forgot|missed|misread|overlooked|miscounted|misapplied))\b",
+    r"|i (?:dropped|forgot|missed|misread|overlooked|miscounted|misapplied)|off by)\b",
     re.I,
 )
 SENTENCE_END = re.compile(r"[.!?](?=\s)|\n\s*\n|[.!?:]\*{0,2}\s*\n")

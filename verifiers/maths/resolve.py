@@ -157,7 +157,10 @@ def _label(side: Node) -> str | None:
 def _sum_of_symbols(side: Node) -> bool:
     """Whether a side is made of variables alone, as m + n is."""
     parts = list(walk(side))
-    return all(part.op in ("sym", "add", "neg", "mul", "div") for part in parts)
+    return all(
+        part.op in ("sym", "add", "neg", "mul", "div") or part.value in ("gcd", "lcm")
+        for part in parts
+    )
 
 
 def _value(sides: list[Node], relations: list[str]) -> Node | None:
