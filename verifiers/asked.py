@@ -12,7 +12,7 @@ from verifiers.cues import COPULA, CUE, NUMBER, SENTENCE, VERB
 from verifiers.maths.units import TABLE, Dimensions
 
 ASKS = re.compile(
-    r"\b(?:how (?:many|much|far|long|old|fast|tall|heavy)|what|which|find|calculate|compute"
+    r"\b(?:how \w+|what|which|find|calculate|compute"
     r"|determine|solve)\b",
     re.I,
 )
@@ -37,9 +37,10 @@ ASSIGNED = re.compile(r"(?<![A-Za-z\\])([a-z])\$? *=")
 GENERIC = r"answer|result|value|total|solution|number|amount|quantity|expression|output|figure"
 ARITHMETIC = rf"{GENERIC}|sum|difference|product|remainder|rest"
 MEANT = {
-    "fast": " speed", "far": " distance", "tall": " height", "old": " age", "much": " amount",
-    "long": " time length", "heavy": " weight mass",
+    "fast": " speed", "high": " height", "far": " distance", "tall": " height", "old": " age",
+    "much": " amount", "long": " time length", "heavy": " weight mass",
 }  # fmt: skip
+GRADED = re.compile(r"\b(?:[a-z]{3,}(?:er|est)|first|second|last)\b", re.I)
 ALIKE = (
     "cost price bill fee charge payment", "speed rate velocity", "chance probability odds",
     "mean average", "distance length side", "remainder rest",
@@ -58,7 +59,15 @@ PREPOSITION = re.compile(
 )
 COUNT = re.compile(r"\W*[\d.,/]+\W+(?:of (?:the )?\d+ )?([a-z]{3,})", re.I)
 WORDS = re.compile(r"\b(?!(?:the|an?|his|her|its|their|our|my|one)\b)[a-z]+(?:['’]s)?", re.I)
-DEFINITE = re.compile(r"\s*(?:the|his|her|its|their)\b", re.I)
+RATE = re.compile(
+    r"\b(?:each|every|per) (\w+)|\b(?:an?|one) (day|week|month|year|hour|minute|second)\b", re.I
+)
+PARTIAL = re.compile(r"\W*(?:is|are) (?:one|an?|another|also)\b", re.I)
+QUANTITY = re.compile(
+    r"sum|difference|product|quotient|remainder|perimeter|area|volume|radius|diameter|length|width"
+    r"|height|distance|speed|time|discount|tax|tip|profit|loss|mean|average|median|mode|range",
+    re.I,
+)
 
 
 def question_of(prompt: str) -> str:
@@ -78,10 +87,13 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     variable = VARIABLE.search(asked)
     if variable and set(ASSIGNED.findall(told)) - {variable[1]}:
         return False
+    number = NUMBER.match(told)
+    given = {match[0].strip("$ ") for match in NUMBER.finditer(question)}
+    repeats = number is not None and number[0].strip("$ ") in given
     if not asked or told == sentence:
-        return True
+        return not (asked and repeats and len(WORDS.findall(told)) > 2)
     place = max(sentence.rfind(told), 0)
-    before, number = sentence[:place], NUMBER.match(told)
+    before = sentence[:place]
     if variable and re.search(rf"\d\s*{variable[1]}\b\W*(?:is|equals)?\W*$", before):
         return False
     part = APART.split(before)[-1]
@@ -90,14 +102,23 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     if not before.strip() and (counted := COUNT.match(sentence)) and not VERB.match(counted[1]):
         subject = counted[1]
     concludes = bool(CUE.search(sentence) or "=" in sentence)
-    about = _about(subject, verbs, asked, question)
-    if not about and (not concludes or (_head(asked) and DEFINITE.match(subject))):
+    behind = sentence[place + len(number[0]) :] if number else ""
+    if not CUE.search(sentence) and (PARTIAL.match(behind) or _other_rate(behind, asked, question)):
         return False
-    given = {match[0].strip() for match in NUMBER.finditer(question)}
-    repeats = number is not None and number[0].strip() in given
+    rival = _head(asked) and any(QUANTITY.fullmatch(noun) for noun in _nouns(subject))
+    if not _about(subject, verbs, asked, question) and (not concludes or rival):
+        return False
     if repeats and not concludes and not names(subject, question):
         return False
     return number is None or _measures(sentence, place, asked, question)
+
+
+def _other_rate(behind: str, asked: str, question: str) -> bool:
+    """Whether a number counts for each of something that the question does not speak of."""
+    rate = RATE.search(behind)
+    if rate is None or RATE.search(asked):
+        return False
+    return re.search(rf"\b{rate[1] or rate[2]}\b", question, re.I) is None
 
 
 def _about(subject: str, verbs: list[str], asked: str, question: str) -> bool:
@@ -112,9 +133,16 @@ def _about(subject: str, verbs: list[str], asked: str, question: str) -> bool:
     asked += "".join(meaning for how, meaning in MEANT.items() if f"how {how}" in asked.lower())
     person = any(noun[0].isupper() and _named(noun, question, 0) for noun in nouns)
     if head and not person:
+        other = [
+            noun for noun in nouns if GRADED.fullmatch(noun) and noun.lower() not in asked.lower()
+        ]
+        if other and GRADED.search(asked):
+            return False
         alike = any({head, last} <= set(words.split()) for words in ALIKE)
-        generic = re.fullmatch(GENERIC, head) or re.fullmatch(GENERIC, last)
-        return bool(alike or generic) or any(_single(noun) == head for noun in nouns)
+        generic = any(re.fullmatch(GENERIC, _single(noun)) for noun in nouns)
+        if re.fullmatch(GENERIC, head) and any(_named(noun, asked) for noun in nouns):
+            return True
+        return alike or generic or any(_single(noun) == head for noun in nouns)
     if any(re.fullmatch(ARITHMETIC, _single(noun)) or _named(noun, asked) for noun in nouns):
         return True
     meant = re.search(r"\b(?:it|s?he|they|her|his)\b" if person else r"\bit\b", asked)

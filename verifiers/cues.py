@@ -8,6 +8,7 @@ ANNOTATION = re.compile(r"<<[^<>]*>>")
 SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s=+*/×·<>≈)])|(?<=[.!?])\s+$|\n+")
 CONSEQUENCE = re.compile(
     r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
+    r"|but (?=(?:\w+ly )?(?:it|this|we|i) [^,;]*\d)"
     r"|which (?=(?:makes|gives|leaves|brings|adds? up to|sums? to)\b"
     r"|(?:is|was|are|were|totals|equals|comes to|adds up to)"
     r" [^,;]{0,40}\b(?:altogether|in all|in total|combined|together|overall)\b))\b"
@@ -30,7 +31,7 @@ NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*
 RETRACTED = re.compile(
     r"^.*(?:\b(?:initially|at first|originally)\b.*?\bbut\b|\bbut (?:is |are )?now\b"
     r"|\bno[,.]? wait\b"
-    r"|\bwait[,.]? no\b|\bwait\b|\bactually\b|\bi mean\b|\bcorrection\b"
+    r"|\bwait[,.]? no\b|\bwait\b|\bactually\b|\bi mean\b|\bor rather\b|\bhold on\b|\bcorrection\b"
     r"|\bsorry\b|\bno,)[\s,.:;—-]*",
     re.S | re.I,
 )
@@ -109,6 +110,7 @@ VERB = re.compile(
     r"|walks?|walked|travels?|travell?ed|lasts?|requires?|remains?|find|obtain|get|conclude"
     r"|drinks?|drank|cooks?|bakes?|plants?|picks?|adds?(?! up)|brings?|brought|holds?|held"
     r"|carr(?:y|ies)|wash(?:es)?|builds?|built|paints?|writes?|wrote|wins?|won|loses?|lost|fills?"
+    r"|reach(?:es|ed)?"
     r"|covers?|produces?|raises?|charges?|works?|sleeps?|slept|watch(?:es)?|jumps?|swims?|climbs?"
     r"|rides?|rode|delivers?|serves?"
     r"|keeps?|kept|averages?|catch(?:es)?|caught|types?|prints?|donates?|gains?|adds? up to"

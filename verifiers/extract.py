@@ -213,6 +213,8 @@ def _marks(text: str) -> list[_Mark]:
     lowered = text.lower()
     for match in _last(PHRASE, text) if any(word in lowered for word in PHRASE_WORDS) else ():
         rest = text[match.end() : match.end() + CLAUSE]
+        back = scope.RETRACTION.search(rest.split("\n", 1)[0])
+        rest = rest[: back.start()] if back and back.start() else rest
         clause = prose.clause(rest)
         if clause and free(match.start()) and not _negated(clause):
             end = match.end() + rest.find(clause[:1]) + len(clause)

@@ -17,15 +17,18 @@ OTHERS = (
     r"|others|people|readers?|beginners?|hint|question|problem|intuition|machine|program)"
 )
 """Who may solve a problem beside the writer."""
-THEORY = (
-    r"(?:formulas?|theorem|rule|lemma|law|identity|principle|inequality|definition|equation|table"
-    r"|vieta|fermat|euler|gauss|pythagoras|heron|newton|bayes|wilson|cauchy|descartes)"
+THEORY = re.compile(
+    r"\b(?:formulas?|theorem|rule|lemma|law|identity|principle|inequality|definition|equation|table"
+    r"|vieta|fermat|euler|gauss|pythagoras|heron|newton|bayes|wilson|cauchy|descartes)\b",
+    re.I,
 )
 THINK = (
     r"(?:say|expect|claim|conclude|think|believe|assert|infer|deduce|guess|argue|assume|suppose)"
 )
 WRITE = r"(?:state|answer|write|put|accept|report|imply|prove|show|follow|know)"
-SAYS = r"(?:says?|said|claim(?:s|ed)?|thinks?|thought|believe[sd]?|insist(?:s|ed)?|argue[sd]?)"
+SAYS = (
+    r"(?:says?|said|claim(?:s|ed)?(?!\s*:)|thinks?|thought|believe[sd]?|insist(?:s|ed)?|argue[sd]?)"
+)
 TELLS = (
     r"(?:assert(?:s|ed)?|guess(?:es|ed)?|allege[sd]?|suggest(?:s|ed)|swears?|swore|told|tells?"
     r"|answered|wrote|writes|states|stated|reports|reported|assumes|announce[sd]|posted|declared?s?"
@@ -106,7 +109,8 @@ FAULTY = re.compile(
     r"|\b(?:wrong|incorrect|false|erroneous)\s*:?\s*(?:(?:answer|result|value|solution|count)\b)?"
     r"\s*(?:here )?(?:is|was|would be)?[\s$*(\\\[{]*$"
     r"|\b(?:error|mistake|slip)s? (?:\w+ ){0,2}(?:yield|give|lead|result|produce)s?\b[^,]*$"
-    rf"|\b{FLAWED}\b[^,]*$",
+    rf"|\b{FLAWED}\b[^,]*$|\b(?:flawed|faulty|false) (?:\w+ )?(?:assumption|argument"
+    rf"|reasoning)\b.*$",
     re.I,
 )
 DOUBT = re.compile(
@@ -144,7 +148,7 @@ SUPPOSED = re.compile(
     rf"|^\W*(?:had|were))(?: for a moment| instead| now)?{ONLY}"
     r"|^\W*(?:had|were) (?:the|we|i|you|he|she|they|it|one|there|this|that)\b"
     r"|\bif\b.*(?:\bwould\b|[’']d\b)|\bpretend\b"
-    r"|\b(?:without|ignoring|neglecting|but for)\b.*\bwould\b"
+    r"|\b(?:without|ignoring|neglecting|instead of|but for)\b.*\bwould\b"
     rf"|\b(?:if|when|had|by|after|having)\b[^,]{{0,40}}\b(?:forg[eo]t|overlook|misread|miscount"
     rf"|confus)"
     r"|(?<!only )\bif\b(?:(?!\b(?:get|find|obtain|have|is|are|equals?|gives?)\b)[^,])*$"
@@ -157,7 +161,7 @@ CONTRADICTION = (
     r"(?:contradiction|absurdity)\b"
 )
 REFUSES = re.compile(
-    r"[\s$*)\]}.]{0,9}(?:,?\s*(?:which|but (?:this|that|it)|this|that|it))?\s*"
+    r"[\s$*)\]}.]{0,9},?(?:\s*(?:which|but (?:this|that|it)|this|that|it))?\s*"
     r"(?:(?:is|was|are|(?:would|can|must) be|has been|seems|turn(?:s|ed) out to be) "
     r"(?:clearly |also |obviously |therefore )?"
     r"(?:ruled out|excluded|eliminated|rejected|discarded|wrong|incorrect|impossible|false|invalid"
@@ -220,6 +224,7 @@ COUNTS = re.compile(
     r"|from|after|before|here|on|without|with|since|although|though|however|is|was|to|if|the|this"
     r"|where|so|then|who|has|have|had|will|would|can)\b)[a-z]{3,}"
 )
+CLUELESS = re.compile(r"\bI (?:really )?(?:don['’]t|do not) know\b|\bno idea\b", re.I)
 CLAUSAL = re.compile(rf"\b(?:{SAYS}|that|there)\b", re.I)
 BLANK = re.compile(r"\s+")
 BEFORE = 240
@@ -242,25 +247,28 @@ def asserted(text: str, start: int, end: int, at: int | None = None, question: s
     before = BLANK.sub(" ", before + text[start : start if at is None else at])
     turns = list(TURN.finditer(before))
     before = before[turns[-1].end() :] if turns else before
-    ends_here = SENTENCE_END.search(text, end, end + AFTER)
-    after = BLANK.sub(" ", text[end : ends_here.start() if ends_here else end + AFTER])
-    for part in (before, after):
-        doubt = DOUBT.search(part)
-        if doubt and doubt[0].lower().strip() not in question.lower():
-            return False
-    asks = ASKING.match(before) and re.match(r"[^.!\n]{0,80}\?", text[end : end + AFTER])
-    if asks or refused(text, end):
+    if CLUELESS.search(text, max(0, start - BEFORE), start):
         return False
-    for pattern in GOVERNS:
-        if (found := pattern.search(before)) is None:
-            continue
-        other = re.search(rf"\b{OTHERS}\b", found[0], re.I)
-        own = COUNTS.match(text, end) and not CLAUSAL.search(found[0])
-        own = own or re.search(rf"\b{THEORY}\b", before, re.I)
-        own = own or (other and other[0].lower() in question.lower())
-        if not (pattern is REPORTED and own):
-            return False
-    return True
+    after = text[end : end + AFTER]
+    stop = SENTENCE_END.search(after)
+    rest = after[: stop.start()] if stop else after
+    doubts = [doubt[0].lower() for part in (before, rest) for doubt in DOUBT.finditer(part)]
+    asks = ASKING.match(before) and re.match(r"[^.!\n]{0,80}\?", after)
+    if asks or refused(text, end) or any(doubt not in question.lower() for doubt in doubts):
+        return False
+    return not any(
+        found and not (pattern is REPORTED and _own(found[0], before, after, question))
+        for pattern in GOVERNS
+        if (found := pattern.search(before))
+    )
+
+
+def _own(words: str, before: str, after: str, question: str) -> bool:
+    """Whether what looks like a report is the writer's: of a law, a count, or the question's."""
+    if THEORY.search(before) or (COUNTS.match(after) and not CLAUSAL.search(words)):
+        return True
+    other = re.search(rf"\b{OTHERS}\b", words, re.I)
+    return other is not None and other[0].lower() in question.lower()
 
 
 def refused(text: str, end: int) -> bool:
