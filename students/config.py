@@ -101,31 +101,53 @@ class Training(Section):
         "`recompute` them from its input, which takes a third more time and far less memory, or "
         "`offload` that input to the host's memory too."
     )  # fmt: skip
-    max_length: int = Field(2048, gt=1, description="Longer rows are refused, counted and shown.")
+    max_length: int = Field(2048, gt=1, description="Most tokens of a row.")
     checkpoint_every: int = Field(50, gt=0, description="Steps between checkpoints.")
     keep_checkpoints: int = Field(2, gt=0, description="Checkpoints kept while training.")
 
 
-class SFT(Training):
+class FromRows(Training):
+    """Training on rows that are there before it starts."""
+
+    shape: ClassVar[Literal["text", "chat", "pair"]] = "chat"
+    """What a row is."""
+
+    too_long: Literal["refuse", "drop", "cut"] = Field(
+        "refuse", description="What is done with rows of more than max_length tokens; how many "
+        "were dropped or cut is counted and shown."
+    )  # fmt: skip
+    bad_rows: Literal["refuse", "drop"] = Field(
+        "refuse", description="What is done with rows that cannot be learned, such as those that "
+        "the chat template refuses; dropped ones are counted and shown."
+    )  # fmt: skip
+
+
+class SFT(FromRows):
     """Supervised fine-tuning on verified chains; the loss is on completions only."""
 
     kind: Literal["sft"] = "sft"
 
 
-class CPT(Training):
+class CPT(FromRows):
     """Continued pretraining on plain text; every token is learned."""
 
     reads: ClassVar[str] = "cpt"
+    shape: ClassVar[Literal["text", "chat", "pair"]] = "text"
     kind: Literal["cpt"] = "cpt"
     data: Literal["cpt", "questions"] = Field(
         "cpt", description="`cpt`: prompts with their chains; `questions`: the prompts alone."
     )
+    too_long: Literal["split", "refuse", "drop", "cut"] = Field(  # type: ignore[assignment]
+        "split", description="What is done with texts of more than max_length tokens; how many "
+        "were split, dropped or cut is counted and shown."
+    )  # fmt: skip
 
 
-class DPO(Training):
+class DPO(FromRows):
     """Direct preference optimisation of correct over wrong chains (arXiv 2305.18290)."""
 
     reads: ClassVar[str] = "dpo"
+    shape: ClassVar[Literal["text", "chat", "pair"]] = "pair"
     kind: Literal["dpo"] = "dpo"
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
     beta: float = Field(0.1, gt=0, description="How closely the policy stays to its start.")

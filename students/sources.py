@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from students.batches.pack import Packed, Unit, pack, share
+from students.batches.units import lengths_of
 
 
 class Source(Protocol):
@@ -38,7 +39,7 @@ class FileSource:
         self.seed = seed
         self.epoch = 0
         self.step = 0
-        self._lengths = np.array([sum(len(d.ids) for d in unit) for unit in units])
+        self._lengths = lengths_of(units)
 
     def plan(self, epoch: int) -> list[np.ndarray]:
         """Indices of the units of each step of an epoch, of about equal tokens."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from students.batches.encode import as_chat, encode_chats, encode_texts
-from students.config import CPT, DPO, GRPO, Training
+from students.batches.pack import Unit
+from students.batches.tokenise import Report, Rows, tokenised
+from students.batches.units import units
+from students.config import DPO, GRPO, FromRows, Training
 from students.objectives import Objective
 from students.objectives.dpo import Dpo
 from students.objectives.grpo import Grpo
@@ -20,8 +22,6 @@ from students.sources import FileSource, Source
 from verifiers.pool import VerdictPool
 from verifiers.records import Problem
 
-Rows = Sequence[dict[str, Any]]
-
 
 @dataclass
 class Plan:
@@ -30,40 +30,41 @@ class Plan:
     objective: Objective
     source: Source
     steps: int
+    counts: dict[str, int] = field(default_factory=dict)
+    """Rows, and how many of them were dropped, cut or split."""
 
 
 def from_rows(
-    stage: Training, rows: Rows, model: Any, tokenizer: Any, seed: int, name: str, cache: Path
+    stage: FromRows,
+    rows: Rows,
+    model: Any,
+    tokenizer: Any,
+    seed: int,
+    name: str,
+    cache: Path,
+    report: Report = lambda text: None,
 ) -> Plan:
     """CPT, SFT and DPO: objective and batches from the rows of a training set.
 
-    `name` names the model by content, `cache` is a folder for reference log-probs.
+    `name` names the model by content, `cache` is a folder for tokens and reference log-probs,
+    `report` is told how far tokenisation is.
     Raises DataError where rows cannot be trained on.
     """
+    strict = stage.bad_rows == "refuse"
+    tokens = tokenised(stage.shape, rows, tokenizer, cache / "tokens", strict, report)
+    together = 2 if stage.shape == "pair" else 1
+    found, counts = units(tokens, together, stage.max_length, stage.too_long)
+    bad = sum(count for count, _ in tokens.bad.values())
+    counts = {"rows": tokens.rows, **({"bad_dropped": bad} if bad else {}), **counts}
     objective: Objective = Sft()
-    if isinstance(stage, CPT):
-        documents = encode_texts(tokenizer, [row["text"] for row in rows], stage.max_length)
-        units = [(document,) for document in documents]
-    elif isinstance(stage, DPO):
+    learned: Sequence[Unit] = found
+    if isinstance(stage, DPO):
         objective = Dpo(stage.beta, stage.label_smoothing, stage.rpo_alpha)
-        sides = [
-            as_chat({"prompt": row["prompt"], "completion": row[side]})
-            for row in rows
-            for side in ("chosen", "rejected")
-        ]
-        cut = [bool(row.get(f"{side}_cut")) for row in rows for side in ("chosen", "rejected")]
-        documents = encode_chats(tokenizer, sides, stage.max_length, cut)
-        pairs = list(zip(documents[0::2], documents[1::2], strict=True))
-        units = with_reference(pairs, model, name, cache)  # type: ignore[assignment]
-    else:
-        chats = [as_chat(row) for row in rows]
-        cut = [bool(row.get("cut")) for row in rows]
-        documents = encode_chats(tokenizer, chats, stage.max_length, cut)
-        units = [(document,) for document in documents]
-    source = FileSource(units, stage.tokens_per_step, seed)
+        learned = with_reference(found, model, name, cache / "reference")
+    source = FileSource(learned, stage.tokens_per_step, seed)
     if stage.epochs is None and stage.max_steps is not None:
-        return Plan(objective, source, stage.max_steps)
-    return Plan(objective, source, _limited(stage, source.steps(stage.epochs or 1)))
+        return Plan(objective, source, stage.max_steps, counts)
+    return Plan(objective, source, _limited(stage, source.steps(stage.epochs or 1)), counts)
 
 
 def from_rollouts(
@@ -82,7 +83,8 @@ def from_rollouts(
     reference = Reference(model) if stage.kl else None
     source = RolloutSource(sampler, pool, problems, stage, seed, system, reference)
     steps = stage.rounds * stage.passes * stage.minibatches
-    return Plan(Grpo(stage.clip_low, stage.clip_high, stage.kl), source, _limited(stage, steps))
+    objective = Grpo(stage.clip_low, stage.clip_high, stage.kl)
+    return Plan(objective, source, _limited(stage, steps), {"rows": len(problems)})
 
 
 def _limited(stage: Training, steps: int) -> int:

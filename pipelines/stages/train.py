@@ -8,17 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import PipelineError
 from pipelines.recipe import stage_id
 from pipelines.stages import Counts, Job
-from students.config import CPT, GRPO, Training
+from pipelines.training_rows import TrainingRows
+from students.config import GRPO, FromRows, Training
 from verifiers.files import place
 
 if TYPE_CHECKING:
     from students.stages import Plan
 
 VERSION = 2
-NESTED = ("messages", "prompt", "answer")
 
 
 def run(job: Job, stage: Training, before: str | None) -> Counts:
@@ -27,7 +26,7 @@ def run(job: Job, stage: Training, before: str | None) -> Counts:
 
     name, students = stage_id(stage), job.folder.path / "students"
     students.mkdir(exist_ok=True)
-    rows = _rows(job, stage)
+    rows = TrainingRows(job, stage)
     model, tokenizer, origin = policy(job, before)
     metrics = Metrics(job, name, fresh=not engine.resumable(students / name))
     with _plan(job, stage, rows, model, tokenizer, origin) as plan:
@@ -36,7 +35,7 @@ def run(job: Job, stage: Training, before: str | None) -> Counts:
             metrics.add, keep=True,
         )  # fmt: skip
     summary = json.loads((students / name / "training.json").read_text())
-    return {"rows": len(rows), **metrics.totals(), **summary, **_ended(job, name, plan.source)}
+    return {**plan.counts, **metrics.totals(), **summary, **_ended(job, name, plan.source)}
 
 
 def policy(job: Job, before: str | None) -> tuple[Any, Any, str]:
@@ -79,15 +78,16 @@ def _ended(job: Job, name: str, source: Any) -> Counts:
 
 @contextmanager
 def _plan(
-    job: Job, stage: Training, rows: list[dict[str, Any]], model: Any, tokenizer: Any, origin: str
+    job: Job, stage: Training, rows: TrainingRows, model: Any, tokenizer: Any, origin: str
 ) -> Iterator[Plan]:
     from students import stages
 
     seed = job.recipe.seed
-    if not isinstance(stage, GRPO):
-        cache = job.folder.path / "students" / ".reference"
-        yield stages.from_rows(stage, rows, model, tokenizer, seed, origin, cache)
+    if isinstance(stage, FromRows):
+        cache, told = job.folder.path / "students" / ".cache", job.progress.update
+        yield stages.from_rows(stage, rows, model, tokenizer, seed, origin, cache, told)
         return
+    assert isinstance(stage, GRPO)
     known = {problem.id: problem for problem in job.folder.problems("problems")}
     problems = [known[row["problem_id"]] for row in rows]
     with job.folder.store() as store:
@@ -98,35 +98,6 @@ def _plan(
             yield plan
         finally:
             plan.source.close()  # type: ignore[attr-defined]
-
-
-def _rows(job: Job, stage: Training) -> list[dict[str, Any]]:
-    """The rows that `stage` reads; refuses a training set that holds what is measured on."""
-    asked, held = job.folder.problems("problems"), job.kept_out()
-    prompts = {str(problem.prompt) for problem in held}
-    barred = {p.id for p in held} | {p.id for p in asked if str(p.prompt) in prompts}
-    if isinstance(stage, CPT) and stage.data == "questions":
-        free = [problem for problem in asked if problem.id not in barred]
-        rows = [{"text": problem.text, "problem_id": problem.id} for problem in free]
-    else:
-        rows = [_nested(row) for row in job.folder.read_table(stage.reads)]
-    leaked = sum(row["problem_id"] in barred for row in rows)
-    if leaked:
-        raise PipelineError(
-            f"{leaked} rows of data/{stage.reads} are of problems that are evaluated on"
-        )
-    if not rows:
-        raise PipelineError(f"data/{stage.reads} is empty")
-    return rows
-
-
-def _nested(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its chats as lists again."""
-    for key in NESTED:
-        value = row.get(key)
-        if isinstance(value, str) and value.startswith('[{"'):
-            row[key] = json.loads(value)
-    return row
 
 
 class Metrics:

@@ -1,131 +1,165 @@
-"""Rows to token ids, with the mask of what is learned.
+"""Texts, chats and pairs as token ids, with the mark of what is learned.
 
-A chat is tokenised piece by piece: each piece that the model writes separately from what stands
-before it, exactly as it meets them when it generates. So no token ever straddles the border
-between prompt and completion, and the end token is always learned, unless a completion was cut
-off before its end.
+A document is tokenised whole, as anyone will tokenise what the chat template renders. No token may
+straddle the border between what the model is given and what it writes: where one would, the parts
+are tokenised one by one, exactly as the model meets them when it generates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from students.batches.pack import Document
+from students.batches.templates import Template, Written
 from students.errors import DataError
+from students.formats import Chat, Message, as_chat, as_pair, as_text
 
-Chat = list[dict[str, str]]
+__all__ = ["LEARNED", "Encoder", "as_chat", "document", "encode_chats", "encode_prompts"]
 
+LEARNED = np.uint32(1 << 31)
+"""The bit of a token id that says that the token is learned."""
 
-def as_chat(row: Mapping[str, Any]) -> Chat:
-    """The chat of an SFT row, `{"messages"}` or `{"prompt", "completion"}`."""
-    if row.get("messages"):
-        return [dict(message) for message in row["messages"]]
-    prompt, completion = row["prompt"], row["completion"]
-    before = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
-    after = (
-        completion
-        if isinstance(completion, list)
-        else [{"role": "assistant", "content": completion}]
-    )
-    return [*before, *after]
+NOTHING = "have no token to learn"
+STRADDLES = "have a token that straddles the border between prompt and completion"
+
+Marked = np.ndarray
+"""uint32 [T]: token ids of a document, those that are learned with the bit LEARNED."""
 
 
-def render(tokenizer: Any, chats: Sequence[Chat], prompt: bool) -> list[str]:
-    """The chats as text; `prompt` adds what asks the model to answer."""
-    if not chats:
-        return []
-    if tokenizer.chat_template:
-        return tokenizer.apply_chat_template(
-            list(chats), tokenize=False, add_generation_prompt=prompt
-        )
-    joined = ["\n".join(m["content"] for m in chat[: None if prompt else -1]) for chat in chats]
-    if prompt:
-        return joined
-    return [
-        text + chat[-1]["content"] + tokenizer.eos_token
-        for text, chat in zip(joined, chats, strict=True)
-    ]
+class Encoder:
+    """Rows to marked token ids, for one tokenizer."""
+
+    def __init__(self, tokenizer: Any):
+        self.tokenizer = tokenizer
+        self.template = Template(tokenizer)
+
+    def encode(self, kind: str, rows: Sequence[Any]) -> list[list[Marked] | DataError]:
+        """The documents of each row of a `kind` (text, chat, pair), or what is wrong with it.
+
+        A pair has two, the chosen and the rejected one.
+        """
+        found: list[list[Marked] | DataError] = [[] for _ in rows]
+        texts: list[Written] = []
+        owners: list[int] = []
+        for place, row in enumerate(rows):
+            try:
+                written = self._written(kind, row)
+            except DataError as error:
+                found[place] = error
+                continue
+            texts += written
+            owners += [place] * len(written)
+        for place, marked in zip(owners, self._marked(texts, kind == "text"), strict=True):
+            before = found[place]
+            if isinstance(marked, DataError):
+                found[place] = marked
+            elif isinstance(before, list):
+                before.append(marked)
+        return found
+
+    def _written(self, kind: str, row: Any) -> list[Written]:
+        if kind == "text":
+            text = as_text(row)
+            if not text.strip():
+                raise DataError(NOTHING)
+            return [Written(text, ())]
+        chats = as_pair(row) if kind == "pair" else (as_chat(row),)
+        written = [document for chat in chats for document in self.template.written(chat)]
+        if not written:
+            raise DataError(NOTHING)
+        if kind == "pair" and len(written) != 2:
+            raise DataError("have more than one answer on a side, in contexts that differ")
+        return written
+
+    def _marked(self, texts: Sequence[Written], plain: bool) -> list[Marked | DataError]:
+        """Marked ids of texts; of `plain` ones every token but the first is learned."""
+        if not texts:
+            return []
+        if not self.tokenizer.is_fast:
+            return [self._plain(t.text) if plain else self._pieces(t) for t in texts]
+        backend = self.tokenizer.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        whole = [text.text for text in texts]
+        if plain:
+            return [self._ended(e.ids) for e in backend.encode_batch_fast(whole)]
+        encodings = backend.encode_batch(whole, add_special_tokens=False)
+        return [self._masked(t, e) for t, e in zip(texts, encodings, strict=True)]
+
+    def _masked(self, written: Written, encoding: Any) -> Marked | DataError:
+        """The ids of a text; its parts one by one where a token straddles a border."""
+        ids = np.array(encoding.ids, np.uint32)
+        for start, end in written.spans:
+            first = _token(encoding, start, end)
+            if first is None or encoding.token_to_chars(first)[0] < start:
+                return self._pieces(written)
+            last = len(ids) if end == len(written.text) else encoding.char_to_token(end - 1) + 1
+            ids[first:last] |= LEARNED
+        return ids
+
+    def _pieces(self, written: Written) -> Marked | DataError:
+        borders = [0, *(place for span in written.spans for place in span), len(written.text)]
+        pieces = [written.text[a:b] for a, b in pairwise(borders)]
+        encoded = self.tokenizer(pieces, add_special_tokens=False)["input_ids"]
+        ids = [token for tokens in encoded for token in tokens]
+        if self.tokenizer.decode(ids, clean_up_tokenization_spaces=False) != written.text:
+            return DataError(STRADDLES)
+        marked = [np.array(tokens, np.uint32) for tokens in encoded]
+        for tokens in marked[1::2]:
+            tokens |= LEARNED
+        return np.concatenate(marked)
+
+    def _plain(self, text: str) -> Marked:
+        return self._ended(self.tokenizer(text)["input_ids"])
+
+    def _ended(self, ids: Sequence[int]) -> Marked:
+        end = self.tokenizer.eos_token_id
+        marked = np.array(ids if ids[-1:] == [end] else [*ids, end], np.uint32)
+        marked[1:] |= LEARNED
+        return marked
 
 
-def encode_prompts(tokenizer: Any, chats: Sequence[Chat]) -> list[list[int]]:
+def _token(encoding: Any, start: int, end: int) -> int | None:
+    """The first token of [start, end); blanks at its head may belong to no token."""
+    for place in range(start, end):
+        token = encoding.char_to_token(place)
+        if token is not None:
+            return token
+    return None
+
+
+def document(marked: Marked) -> Document:
+    """Marked ids as a document of the packed batch."""
+    return Document((marked & ~LEARNED).tolist(), (marked >= LEARNED).tolist())
+
+
+def encode_prompts(tokenizer: Any, chats: Sequence[list[Message]]) -> list[list[int]]:
     """Token ids of prompts that the model is to answer."""
-    texts = render(tokenizer, chats, prompt=True)
+    template = Template(tokenizer)
+    texts = [template.text(chat, prompt=True) for chat in chats]
     return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
 
 
-def encode_chats(
-    tokenizer: Any, chats: Sequence[Chat], max_length: int, cut: Sequence[bool] = ()
-) -> list[Document]:
-    """Documents of `chats`, learned where an assistant speaks, its end token included.
+def encode_chats(tokenizer: Any, chats: Sequence[Chat], max_length: int) -> list[Document]:
+    """Documents of chats in memory, learned where an assistant speaks, its end token included.
 
-    `cut` says of each chat whether its last turn was cut off, so that it has no end token.
-    Raises DataError where a chat has nothing to learn, is longer than `max_length` tokens, or the
-    chat template does not render a conversation as a prefix of its continuation.
+    Raises DataError, with a count, where a chat cannot be learned or is longer than `max_length`.
     """
-    pieces: list[str] = []
-    owners: list[tuple[int, bool]] = []
-    for turn in _turns(chats):
-        befores = render(tokenizer, [chats[c][:i] for c, i, _ in turn], prompt=True)
-        afters = render(tokenizer, [chats[c][: i + 1] for c, i, _ in turn], prompt=False)
-        for (c, _, seen), before, after in zip(turn, befores, afters, strict=True):
-            known = seen[0]
-            if not (before.startswith(known) and after.startswith(before)):
-                raise DataError(
-                    "the chat template does not render a conversation as a prefix of its "
-                    "continuation, so the completion cannot be told from the prompt"
-                )
-            close = after.rfind(tokenizer.eos_token, len(before))
-            end = close + len(tokenizer.eos_token) if close >= 0 else len(after)
-            pieces += [before[len(known) :], after[len(before) : end]]
-            owners += [(c, False), (c, True)]
-            seen[0] = after[:end]
-    ids: list[list[int]] = [[] for _ in chats]
-    masks: list[list[bool]] = [[] for _ in chats]
-    encoded = tokenizer(pieces, add_special_tokens=False)["input_ids"] if pieces else []
-    for (c, learned), tokens in zip(owners, encoded, strict=True):
-        ids[c] += tokens
-        masks[c] += [learned] * len(tokens)
-    for c, short in enumerate(cut):
-        if short and ids[c][-1] == tokenizer.eos_token_id:
-            ids[c].pop()
-            masks[c].pop()
-    return checked([Document(i, m) for i, m in zip(ids, masks, strict=True)], max_length)
-
-
-def _turns(chats: Sequence[Chat]) -> list[list[tuple[int, int, list[str]]]]:
-    """The n-th assistant turns of all chats together: (chat, message, [text seen so far])."""
-    turns: list[list[tuple[int, int, list[str]]]] = []
-    for c, chat in enumerate(chats):
-        seen = [""]
-        speaking = [i for i, message in enumerate(chat) if message["role"] == "assistant"]
-        for n, i in enumerate(speaking):
-            if n == len(turns):
-                turns.append([])
-            turns[n].append((c, i, seen))
-    return turns
-
-
-def encode_texts(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[Document]:
-    """Documents of plain texts: every token but the first is learned, the end token too."""
-    encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
-    documents = []
-    for tokens in encoded:
-        ids = [*tokens, tokenizer.eos_token_id]
-        documents.append(Document(ids, [False] + [True] * (len(ids) - 1)))
-    return checked(documents, max_length)
-
-
-def checked(documents: list[Document], max_length: int) -> list[Document]:
-    """`documents`, or a DataError that counts the ones which cannot be trained on."""
-    empty = sum(not any(d.mask[1:]) for d in documents)
-    if empty:
-        raise DataError(f"{empty} of {len(documents)} rows have no token to learn")
-    long = sum(len(d.ids) > max_length for d in documents)
-    if long:
-        longest = max(len(d.ids) for d in documents)
+    found = Encoder(tokenizer).encode("chat", chats)
+    wrong = [item for item in found if isinstance(item, DataError)]
+    if wrong:
+        same = sum(str(item) == str(wrong[0]) for item in wrong)
+        raise DataError(f"{same} of {len(found)} rows {wrong[0]}")
+    documents = [document(m) for item in found if isinstance(item, list) for m in item]
+    longest = max((len(d.ids) for d in documents), default=0)
+    if longest > max_length:
+        long = sum(len(d.ids) > max_length for d in documents)
         raise DataError(
-            f"{long} of {len(documents)} rows are longer than max_length={max_length} tokens "
-            f"(the longest has {longest}); raise max_length or filter them in curate"
+            f"{long} of {len(found)} rows are longer than max_length={max_length} tokens "
+            f"(the longest has {longest})"
         )
     return documents

@@ -26,12 +26,15 @@ KILLS = [
     # a student saved and not in its place; noted and not tidied; half saved; not noted
     ("train:cpt", RENAME, 1, "before"),
     ("train:cpt", "pipelines.run_folder:RunFolder.finish", 1, "after"),
+    # tokens marked as written, and in their place
+    ("train:sft", "students.batches.tokens:Writer.mark", 1, "after"),
+    ("train:sft", "students.batches.tokenise:place", 1, "after"),
     ("train:sft", STEP, 70, "after"),
     ("train:sft", "transformers:PreTrainedTokenizerBase.save_pretrained", 1, "before"),
     ("train:sft", RENAME, 1, "after"),
     # reference log-probs computed, written, in their place
     ("train:dpo", "students.batches.scorer:Scorer.forward", 1, "after"),
-    ("train:dpo", "students.reference:np.save", 1, "after"),
+    ("train:dpo", "students.reference:place", 1, "before"),
     ("train:dpo", "students.reference:place", 1, "after"),
     ("train:dpo", STEP, 3, "after"),
     # answers drawn, judged; a step of a round before, at and after the checkpoint in its middle
@@ -69,7 +72,7 @@ def students(folder):
     return {
         str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted((folder / "students").rglob("*"))
-        if file.is_file() and ".reference" not in file.parts
+        if file.is_file() and ".cache" not in file.parts
     }
 
 

@@ -5,7 +5,7 @@ import torch
 
 from students import models
 from students.batches import head
-from students.batches.encode import as_chat, encode_chats, encode_texts
+from students.batches.encode import Encoder, as_chat, document, encode_chats
 from students.batches.pack import Document, pack
 from students.batches.scorer import Scorer
 from students.config import DPO, SFT, Scratch
@@ -86,12 +86,10 @@ def test_chunked_log_probs_equal_whole_ones(student, monkeypatch):
 
 def test_only_the_answer_and_its_end_are_learned():
     tokenizer = models.byte_tokenizer()
-    (document,) = encode_chats(
-        tokenizer, [as_chat({"prompt": "1+1=?", "completion": "it is 2"})], 100
-    )
-    learned = [i for i, m in zip(document.ids, document.mask, strict=True) if m]
+    (found,) = encode_chats(tokenizer, [as_chat({"prompt": "1+1=?", "completion": "it is 2"})], 100)
+    learned = [i for i, m in zip(found.ids, found.mask, strict=True) if m]
     assert tokenizer.decode(learned) == "it is 2<|end|>"
-    assert tokenizer.decode(document.ids) == "<|user|>1+1=?<|end|><|assistant|>it is 2<|end|>"
+    assert tokenizer.decode(found.ids) == "<|user|>1+1=?<|end|><|assistant|>it is 2<|end|>"
 
 
 def test_every_assistant_turn_of_a_chat_is_learned():
@@ -103,8 +101,8 @@ def test_every_assistant_turn_of_a_chat_is_learned():
         {"role": "user", "content": "c"},
         {"role": "assistant", "content": "dd"},
     ]
-    (document,) = encode_chats(tokenizer, [chat], 100)
-    learned = [i for i, m in zip(document.ids, document.mask, strict=True) if m]
+    (found,) = encode_chats(tokenizer, [as_chat({"messages": chat})], 100)
+    learned = [i for i, m in zip(found.ids, found.mask, strict=True) if m]
     assert tokenizer.decode(learned) == "b<|end|>dd<|end|>"
 
 
@@ -123,20 +121,22 @@ def test_rows_that_cannot_be_trained_on_are_counted():
     with pytest.raises(DataError, match="2 of 3 rows are longer than max_length=40"):
         encode_chats(tokenizer, chats, 40)
     with pytest.raises(DataError, match="1 of 1 rows have no token to learn"):
-        encode_chats(tokenizer, [[{"role": "user", "content": "a"}]], 40)
+        encode_chats(tokenizer, [as_chat({"messages": [{"role": "user", "content": "a"}]})], 40)
 
 
 def test_plain_texts_are_learned_but_for_their_first_token():
     tokenizer = models.byte_tokenizer()
-    (document,) = encode_texts(tokenizer, ["abc"], 10)
-    assert tokenizer.decode(document.ids) == "abc<|end|>"
-    assert list(document.mask) == [False, True, True, True]
+    ((marked,),) = Encoder(tokenizer).encode("text", [{"text": "abc"}])
+    found = document(marked)
+    assert tokenizer.decode(found.ids) == "abc<|end|>"
+    assert list(found.mask) == [False, True, True, True]
 
 
 def test_a_completion_that_was_cut_off_is_learned_without_an_end(student):
     tokenizer = student[1]
-    chats = [as_chat({"prompt": "1+1=?", "completion": "so it"})] * 2
-    whole, short = encode_chats(tokenizer, chats, 512, cut=[False, True])
+    row = {"prompt": "1+1=?", "completion": "so it"}
+    chats = [as_chat({**row, "cut": cut}) for cut in (False, True)]
+    whole, short = encode_chats(tokenizer, chats, 512)
     assert whole.ids == [*short.ids, tokenizer.eos_token_id]
     assert whole.mask == [*short.mask, True]
 

@@ -1,0 +1,47 @@
+"""The rows that a training stage reads: one by one, as often as they are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pipelines.errors import PipelineError
+from pipelines.run_folder import parquet_errors
+from pipelines.stages import Job
+from pipelines.tables import rows
+from students.config import CPT, Training
+
+
+class TrainingRows:
+    """The rows of a stage; refuses, at their end, a set that holds what is measured on."""
+
+    def __init__(self, job: Job, stage: Training):
+        self._folder = job.folder
+        self._stage = stage
+        held = job.kept_out()
+        prompts = {str(problem.prompt) for problem in held}
+        asked = self._folder.each_problem("problems")
+        same = {problem.id for problem in asked if str(problem.prompt) in prompts}
+        self._barred = {problem.id for problem in held} | same
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        leaked = amount = 0
+        for row in self._read():
+            amount += 1
+            leaked += row["problem_id"] in self._barred
+            yield row
+        name = f"data/{self._stage.reads}"
+        if leaked:
+            raise PipelineError(f"{leaked} rows of {name} are of problems that are evaluated on")
+        if not amount:
+            raise PipelineError(f"{name} is empty")
+
+    def _read(self) -> Iterator[dict[str, Any]]:
+        if isinstance(self._stage, CPT) and self._stage.data == "questions":
+            for problem in self._folder.each_problem("problems"):
+                if problem.id not in self._barred:
+                    yield {"text": problem.text, "problem_id": problem.id}
+            return
+        path = self._folder.path / "data" / self._stage.reads / "part-0.parquet"
+        with parquet_errors(path):
+            yield from rows(path)
