@@ -1,6 +1,6 @@
 """SFT against TRL 1.16: same model, same rows, same order, one run; medians of three.
 
-    python benchmarks/students_sft.py [--json] [--only sft,lora,checks] [--repeat 3]
+    python benchmarks/students_sft.py [--json] [--docs] [--only sft,lora,checks] [--repeat 3]
 
 TRL lives in `.peers/trl`, which this builds. It runs as installed (`stock`) and with only the
 learned tokens scored in its fused head, as on CUDA (`compact`); the bars are against the latter.
@@ -25,6 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.blocks import write  # noqa: E402
 from benchmarks.process import environment, fresh  # noqa: E402
 
 MODELS = Path(os.environ.get("DISTILL_MODELS", ROOT / "models"))
@@ -225,11 +226,35 @@ def checks(work: Path, repeat: int) -> Run:
 
 
 PARTS = {"sft": sft, "lora": lora, "checks": checks}
+ROWS = (
+    ("SFT, TRL packed", "packed"),
+    ("SFT, TRL padded", "padded"),
+    ("LoRA on SmolLM2, TRL packed", "lora"),
+)
+
+
+def table(figures: Run) -> str:
+    """Speed and memory as a table for the documentation."""
+    lines = [
+        "| peer | tokens/s: TRL | ours | ratio | peak MB: TRL | ours | ratio |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for title, name in ROWS:
+        cells = [
+            figures[f"{name}_{what}"]
+            for what in (
+                "trl_tokens_per_s", "own_tokens_per_s", "speed", "trl_peak_mb", "own_peak_mb",
+                "memory",
+            )
+        ]  # fmt: skip
+        lines.append(f"| {title} | " + " | ".join(f"{cell:.4g}" for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="SFT against TRL 1.16.")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--docs", action="store_true")
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--repeat", type=int, default=3)
     args = parser.parse_args()
@@ -247,6 +272,8 @@ def main() -> None:
     }
     for bar, held in bars.items():
         print(f"{'holds' if held else 'MISSED'}  {bar}")
+    if args.docs:
+        write("students-sft", table(figures), ["docs/training.md"])
     if args.json:
         holds = all(bars.values())
         summary = {"benchmark": "students_sft", "figures": figures, "bars": bars, "holds": holds}

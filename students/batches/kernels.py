@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-from torch.nn.attention.varlen import varlen_attn
 
 from students.batches.attention import Context, Segments
 
@@ -32,6 +31,9 @@ class Varlen:
     """Flash-attention with the borders of the documents, through torch's own kernel."""
 
     def __init__(self, lengths: Sequence[int], device: torch.device):
+        from torch.nn.attention.varlen import varlen_attn  # takes seconds to import
+
+        self.kernel = varlen_attn
         ends = torch.tensor([0, *lengths]).cumsum(0)
         self.borders = ends.to(device, torch.int32)
         self.longest = max(lengths)
@@ -39,7 +41,7 @@ class Varlen:
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """Per-document causal attention; query [1, H, T, D] -> [1, T, H, D]."""
         q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))
-        out = varlen_attn(
+        out = self.kernel(
             q, k, v, self.borders, self.borders, self.longest, self.longest, scale=scale,
             window_size=(-1, 0), enable_gqa=q.shape[1] != k.shape[1],
         )  # fmt: skip

@@ -182,3 +182,20 @@ def share(unit: Unit) -> Unit:
         for d in unit
     ]  # fmt: skip
     return (Document(first.ids[:count], first.mask[:count]), *rest)
+
+
+def together(documents: Sequence[Document], owners: Sequence[int], most: int) -> list[Unit]:
+    """Units of the documents of one owner each, which share what they begin with.
+
+    They stand sorted by length; a unit has at most `most` tokens where documents allow.
+    """
+    open_units: dict[int, list[Document]] = {}
+    units = []
+    for at in sorted(range(len(documents)), key=lambda at: len(documents[at].ids)):
+        document, owner = documents[at], owners[at]
+        unit = open_units.get(owner)
+        if unit is None or sum(len(d.ids) for d in unit) + len(document.ids) > most:
+            unit = open_units[owner] = []
+            units.append(unit)
+        unit.append(document)
+    return [share(tuple(unit)) for unit in units]

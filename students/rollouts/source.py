@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from students.batches.encode import encode_prompts
-from students.batches.pack import Document, Packed, pack
+from students.batches.pack import Document, Packed, pack, together
 from students.config import GRPO
 from students.errors import DataError
 from students.memory import release
@@ -215,13 +215,17 @@ class RolloutSource:
             for group, prompt in zip(groups, prompts, strict=True)
             for completion, advantage in zip(group.samples, group.advantages, strict=True)
         ]
+        owners = [n for n, group in enumerate(groups) for _ in group.samples]
         for number in range(self.config.passes):
             order = np.random.default_rng([self.seed, self.round, number]).permutation(
                 len(documents)
             )
             for part in np.array_split(order, self.config.minibatches):
-                chosen = sorted((documents[i] for i in part), key=lambda d: len(d.ids))
-                batch = replace(pack((d,) for d in chosen), metrics=figures)
+                units = together(
+                    [documents[i] for i in part], [owners[i] for i in part],
+                    self.config.tokens_per_micro_batch,
+                )  # fmt: skip
+                batch = replace(pack(units), metrics=figures)
                 yield self.reference(batch) if self.reference else batch
 
     def state_dict(self) -> dict[str, Any]:
@@ -229,7 +233,7 @@ class RolloutSource:
         queue = [
             {
                 "ids": b.ids, "mask": b.mask, "lengths": b.lengths, "extras": b.extras,
-                "metrics": b.metrics,
+                "follows": b.follows, "units": b.units, "metrics": b.metrics,
             }
             for b in self.queue
         ]  # fmt: skip

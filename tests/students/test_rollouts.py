@@ -55,15 +55,18 @@ def rollouts(rambler):
 
 
 def documents(batch):
-    """(ids, learned ids, advantage of each) of the documents of a batch."""
-    start, found = 0, []
-    for length in batch.lengths:
-        part = slice(start, start + length)
+    """(ids, learned ids, advantage of each) of the answers of a batch, prompts included."""
+    ends = torch.tensor(batch.lengths).cumsum(0).tolist()
+    parts = [slice(end - n, end) for n, end in zip(batch.lengths, ends, strict=True)]
+    found = []
+    for d in batch.answers:
+        part, before = parts[d], batch.follows[d] if batch.follows else -1
+        prompt = batch.ids[parts[before]].tolist() if before >= 0 else []
         mask = batch.mask[part]
         advantage = batch.extras["advantage"][part][mask].unique()
         assert len(advantage) == 1
-        found.append((batch.ids[part].tolist(), batch.ids[part][mask].tolist(), advantage.item()))
-        start += length
+        ids = prompt + batch.ids[part].tolist()
+        found.append((ids, batch.ids[part][mask].tolist(), advantage.item()))
     return found
 
 

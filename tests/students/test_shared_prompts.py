@@ -6,7 +6,7 @@ import torch
 from students import models
 from students.batches.attention import Segments
 from students.batches.kernels import Blocks
-from students.batches.pack import Document, pack, share
+from students.batches.pack import Document, pack, share, together
 from students.batches.scorer import Scorer
 from students.config import Scratch
 from students.objectives.dpo import Dpo
@@ -112,6 +112,15 @@ def test_what_documents_begin_with_is_found():
     assert share(apart) == apart
     learned = (Document([1, 2, 3], [False, True, True]), Document([1, 2, 4], [False, True, True]))
     assert [d.ids for d in share(learned)] == [[1], [2, 3], [2, 4]]
+
+
+def test_answers_to_one_prompt_come_together_up_to_a_size():
+    _, alone = groups([(10, (4, 1, 3)), (5, (2, 6))])
+    units = together([alone[i] for i in (4, 0, 1, 2, 3)], [1, 0, 0, 0, 1], 1000)
+    assert [[len(d.ids) for d in unit] for unit in units] == [[5, 2, 6], [10, 1, 3, 4]]
+    parts = together(alone, [0, 0, 0, 1, 1], 24)
+    assert [[len(d.ids) for d in unit] for unit in parts] == [[5, 2, 6], [10, 1, 3], [14]]
+    assert sum(sum(d.mask) for unit in parts for d in unit) == 16
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
