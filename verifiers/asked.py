@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from verifiers.cues import COPULA, CUE, NUMBER, SENTENCE, VERB
+from verifiers.cues import COPULA, CUE, NUMBER, SENTENCE, VALUE, VERB
 from verifiers.maths.units import TABLE, Dimensions
 
 ASKS = re.compile(
@@ -16,7 +16,12 @@ ASKS = re.compile(
     r"|determine|solve)\b",
     re.I,
 )
-COUNTED = re.compile(r"\bhow many ((?:(?!(?:are|is|do|does|did|will|can|has|have)\b)\w+ ?)+)", re.I)
+COUNTED = re.compile(
+    r"\bhow many ((?:(?!(?:are|is|was|were|do|does|did|will|would|can|could|must|should|has|have"
+    r"|had)"
+    r"\b)[\w-]+ ?)+)",
+    re.I,
+)
 MEASURED = re.compile(r"\bin (\w+)\W*$", re.I)
 MONEY = re.compile(
     r"\bhow much\b.*\b(?:makes?|earns?|costs?|pays?|paid|spends?|spent|charges?|owes?|saves?|worth"
@@ -81,11 +86,21 @@ def names(subject: str, question: str) -> bool:
     return bool(head) and any(_single(noun) == head for noun in nouns[:1] + nouns[-1:])
 
 
+def counts(behind: str, question: str) -> bool:
+    """Whether the words behind a number are what the question counts or measures in."""
+    asked = question_of(question)
+    counted, words = COUNTED.search(asked), WORDS.findall(behind)[:3]
+    if counted and any(_named(word, counted[1]) for word in words):
+        return True
+    return bool(words) and _wanted(asked) is not None and _dimensions(words[0]) == _wanted(asked)
+
+
 def relevant(sentence: str, told: str, question: str) -> bool:
     """False where the sentence that states `told` speaks of something else than was asked."""
     asked = question_of(question)
     variable = VARIABLE.search(asked)
-    if variable and set(ASSIGNED.findall(told)) - {variable[1]}:
+    assigned = set(ASSIGNED.findall(told)) or set(ASSIGNED.findall(sentence)[-1:])
+    if variable and assigned - {variable[1]}:
         return False
     number = NUMBER.match(told)
     given = {match[0].strip("$ ") for match in NUMBER.finditer(question)}
@@ -178,7 +193,7 @@ def _single(noun: str) -> str:
 
 def _measures(sentence: str, place: int, asked: str, question: str) -> bool:
     """Whether a number is of the unit that is asked for, as far as both name one."""
-    number = NUMBER.search(sentence, place)
+    number = VALUE.search(sentence, place)
     if number is None:
         return True
     words = re.findall(r"[a-z]+", sentence[number.end() :].lower())[:2]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 ANNOTATION = re.compile(r"<<[^<>]*>>")
-SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s=+*/×·<>≈)])|(?<=[.!?])\s+$|\n+")
+SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s=+*/×·<>≈)]|[a-z] = )|(?<=[.!?])\s+$|\n+")
 CONSEQUENCE = re.compile(
     r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
+    r"|which is (?=[-−$€£]?\d[\d.,/]*(?: ?(?:%|[A-Za-z]+))?\s*(?:[.;=]|$))"
     r"|but (?=(?:\w+ly )?(?:it|this|we|i) [^,;]*\d)"
     r"|which (?=(?:makes|gives|leaves|brings|adds? up to|sums? to)\b"
     r"|(?:is|was|are|were|totals|equals|comes to|adds up to)"
@@ -42,7 +43,8 @@ ASIDE = re.compile(
     r"^\W*(?:check|checking|verify|verification|verifying|to (?:check|verify)"
     r"|we can (?:check|verify)|note|indeed|compare|for comparison"
     r"|for (?:example|instance|reference)|remember|recall|i hope|hope"
-    r"|let me know|here,|proof|given|step \d+:?$)\b",
+    r"|(?:some|any)one who|(?:some|many|most)(?: \w+)? (?:say|think|would|answer|forget)"
+    r"|let me know|here,|proof|given:|step \d+:?$)\b",
     re.I,
 )
 THAT = re.compile(
@@ -91,7 +93,8 @@ ASIDE_IN_BRACKETS = re.compile(
     r"\s\((?![^()]*\b(?:or|maybe|perhaps)\b)(?=[^()$\\]*[A-Za-z]{2})[^()$\\]*\)", re.I
 )
 CUE = re.compile(
-    r"\b(?:so|thus|therefore|hence|in total|altogether|overall|finally|in conclusion|conclude"
+    r"\b(?:so|thus|therefore|hence|donc|also beträgt|por lo tanto|quindi|ossia|daher|somit"
+    r"|in total|altogether|overall|finally|in conclusion|conclude"
     r"|this (?:means|gives))\b",
     re.I,
 )
@@ -104,6 +107,7 @@ NAMING = re.compile(
 )
 VERB = re.compile(
     r"\b(?:is|are|was|were|be|equals?|becomes?|(?:it|that|there|he|she|which|what)'s|has|have|had"
+    r"|ist|beträgt|ergibt|est|es|è|vale|vaut|sono|fait"
     r"|makes?|made|gets?|got|earns?|earned|costs?|pays?|paid|needs?|needed|takes?|took|spends?"
     r"|spent|saves?|saved|gives?|gave|sells?|sold|eats?|ate|uses?|used|leaves?|left|receives?"
     r"|received|weighs?|runs?|ran|reads?|total(?:s|ed)?|contains?|owns?|bought|buys?|drives?|drove"
@@ -156,12 +160,17 @@ RANGE = re.compile(
 FAULTED = re.compile(
     r"\s*(?:is|was|are|were) (?:wrong|incorrect|not|too|impossible|false|invalid|out)\b", re.I
 )
+COUNTED = (
+    r"(?:(?:minus |negative )?(?:zero|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+    r"|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty"
+    r"|sixty"
+    r"|seventy|eighty|ninety)|(?:minus|negative) one)"
+)
+"""Numbers in words; a plain "one" is mostly no number."""
 START = re.compile(
     r"[-+−±]?\s?[$€£¥(\[{]*[-+−±]?\s?\.?\d|\$|\\[a-zA-Z({\[]|[(\[]"
     r"|(?<![A-Za-z'])[A-Za-z](?:_\w+|\([a-z]\))?\s*[=<>≤≥≠]"
-    r"|(?i:\b(?:zero|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen"
-    r"|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty"
-    r"|ninety)\b)|[π√∞∅ℝ±−½¼¾]"
+    rf"|(?i:\b{COUNTED}\b|\bone(?=\W*$))|[π√∞∅ℝ±−½¼¾]"
 )
 NUMBER = re.compile(
     r"(?:[$€£¥]\s*)?(?<![\w.])-?\s?(?:[$€£¥]\s*)?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)"
@@ -185,6 +194,15 @@ ENDING = re.compile(r"\b(?:at (?:most|least)|or (?:so|more|less|fewer))\b", re.I
 AFTERTHOUGHT = re.compile(r"[,;] ")
 BOLD = re.compile(r"\*\*(.+?)\*\*")
 MATHS = re.compile(r"\d|\\[a-zA-Z]|\$")
+SPOKEN = re.compile(
+    rf"\b{COUNTED}\b|\b(?:is|are|equals) (?:(?:minus|negative) )?one\b(?=\W*$)", re.I
+)
+VALUE = re.compile(
+    rf"\d+\s+\d+/\d+|\d+[½¼¾⅓⅔]|{NUMBER.pattern}"
+    rf"|\b{COUNTED}(?:[- ]{COUNTED})?\b",
+    re.I,
+)
+CUT_OFF = re.compile(r"(?:[=+×·÷<>≤≥≈(,]|\\(?:cdot|times|frac|approx)|\b(?:is|are|the|and|of))$")
 WORD = re.compile(r"\b(?:[a-z]{3,}|[b-hj-z])\b")
 LAST = 6000
 WORDS = 14

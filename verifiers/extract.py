@@ -41,6 +41,12 @@ BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|\d)")
 MINUS = re.compile(r"(?:^|[$=(:\[{])\s*[-−]\s*$|\s[-−]$")
 SINGLE = re.compile(r"[\w.,\\]+")
 TAG = re.compile(r"[<\[](answer|final_answer|ans)[>\]]", re.I)
+FOREIGN = re.compile(
+    r"\b(?:r[ée]ponse|respuesta|antwort|risposta|resposta|ответ|lösung|resultado"
+    r"|ergebnis)\b[*_]{0,3}"
+    r"[ \u00a0]*(?::|\b(?:est|es|ist|lautet|è|é)\b)[*_: ]*|(?:答案|答え)(?:是|为|は|:|：)\s*",
+    re.I,
+)
 LINE = re.compile(r"(?m)^[ \t]*(####|[*_]{0,3}A[*_]{0,3}:(?![:=]))[*_]{0,3}[ \t]*(.*)$")
 PHRASE = re.compile(
     r"(?<!if the )(?<!whether the )(?<!assume the )(?<!suppose the )(?<!when the )(?<!is the )"
@@ -52,6 +58,9 @@ PHRASE = re.compile(
     r"|(?=\s*(?:\$|\\[(\[])))"
     r"[*_]{0,3}\s*(?:that\b)?[:=]?\s*",
     re.I,
+)
+JUDGED = re.compile(
+    r"(?:not|n't|n’t|never|(?:in)?correct|right|wrong|unclear|unknown|in the|above|below)\b", re.I
 )
 GLUE = re.compile(
     r"(?:[\s,$;&.]|\\[,;:()\[\]!]|\\quad|\\text\s*\{\s*(?:and|or)\s*\}|\bor\b|\band\b|\\\\"
@@ -211,7 +220,8 @@ def _marks(text: str) -> list[_Mark]:
             how = "marker ####" if match[1] == "####" else "marker A:"
             marks.append(_Mark(match.start(), match.end(2), match[2].strip(), how, True))
     lowered = text.lower()
-    for match in _last(PHRASE, text) if any(word in lowered for word in PHRASE_WORDS) else ():
+    phrases = [*_last(PHRASE, text)] if any(word in lowered for word in PHRASE_WORDS) else []
+    for match in [*phrases, *_last(FOREIGN, text)]:
         rest = text[match.end() : match.end() + CLAUSE]
         back = scope.RETRACTION.search(rest.split("\n", 1)[0])
         rest = rest[: back.start()] if back and back.start() else rest
@@ -234,10 +244,7 @@ def _holds(phrase: _Mark, marks: list[_Mark]) -> bool:
 
 
 def _negated(clause: str) -> bool:
-    return (
-        re.match(r"(?:not|n't|n’t|never|unclear|unknown|in the|above|below)\b", clause, re.I)
-        is not None
-    )
+    return JUDGED.match(clause) is not None
 
 
 def _boxes(text: str) -> list[_Mark]:

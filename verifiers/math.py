@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from verifiers.choices.options import printed
 from verifiers.explain import short
 from verifiers.extract import Found, extract, marked, said
 from verifiers.maths import rational
@@ -36,6 +37,13 @@ PLACES = {
     "whole": "the whole text",
 }
 PLACES |= {f"prose after {how}": "what takes the answer before it back" for how in PLACES}
+TEXT = re.compile(r"\\(?:text|mathrm|textbf)\s*\{([^{}]*)\}")
+PREDICATE = re.compile(
+    r"^.*\b(?:is|are|was|equals)\s+(?:an? )?(?!not\b)|^(?:the|this"
+    r"|it) (?:\w+ )?(?=(?:con|di)verges)",
+    re.I,
+)
+LETTER = re.compile(r"[\s$*(]*([A-J])[\s$*).:]*")
 UNMARKED = ("prose", "whole")
 BINARY = ("yes", "no", "true", "false")
 ENGINES = {
@@ -58,7 +66,7 @@ class _Gold(NamedTuple):
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "5"
+    version = "6"
     trust = "pure"
     gold_type = "text"
     examples = (
@@ -84,12 +92,16 @@ class Math:
         if gold.fault:
             return Verdict(status="undecided", reason="bad_gold", detail=gold.fault)
         found = extract(text, _reads, problem.text)
-        if gold.text.casefold() in BINARY and (found is None or found.how in UNMARKED):
+        if TEXT.sub(r"\1", gold.text).casefold() in BINARY and (
+            found is None or found.how in UNMARKED
+        ):
             found = said(text) or found
         if found is None:
             return Verdict(status="wrong", reason="no_answer", why=NO_ANSWER)
         try:
             same, engine = _compare(gold, found, problem)
+            if not same and found.how != "prose" and (option := _option(gold, found, problem)):
+                same, engine = _compare(option[0], found._replace(text=option[1]), problem)
         except (TooHard, RecursionError) as error:
             return Verdict(
                 status="undecided", reason="timeout", detail=str(error), span=found.span,
@@ -124,6 +136,20 @@ class Math:
             return str(exact.evaluate(read(expression), {}))
         except (exact.Inexact, exact.Undefined, TooHard, RecursionError, KeyError):
             return None
+
+
+def _option(gold: _Gold, found: Found, problem: Problem) -> tuple[_Gold, str] | None:
+    """Ground truth and answer as values, where one is the letter of a choice that was printed."""
+    options = printed(problem.text)
+    mine = LETTER.fullmatch(TEXT.sub(r"\1", gold.text))
+    yours = LETTER.fullmatch(TEXT.sub(r"\1", found.text))
+    if not options or bool(mine) == bool(yours):
+        return None
+    letter = (mine or yours)[1]  # type: ignore[index]
+    if letter not in options:
+        return None
+    value = options[letter].strip("$")
+    return (_gold(value), found.text) if mine else (gold, value)
 
 
 def _text(answer: Any) -> str:
@@ -212,8 +238,9 @@ def _compare(gold: _Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     engine = "text" if mine.op in ("words", "choice") else "symbolic"
     if equal(mine, node, percent):
         return True, engine
-    if engine == "text" and found.how == "whole":
-        return equal(mine, _meaning(trimmed(found.text)), percent), engine
+    if engine == "text":
+        named = (trimmed(found.text), PREDICATE.sub("", trimmed(found.text)))
+        return any(equal(mine, _meaning(text), percent) for text in named), engine
     if mine.op == "list" and "," in found.text:
         return equal(mine, _meaning(found.text, False), percent), engine
     if mine.op in VALUES and mine.op != "big":

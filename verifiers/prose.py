@@ -28,6 +28,7 @@ from verifiers.cues import (
     CONSEQUENCE,
     COPULA,
     CUE,
+    CUT_OFF,
     ENDING,
     EQUATES,
     FAULTED,
@@ -53,9 +54,11 @@ from verifiers.cues import (
     REASON,
     RETRACTED,
     SENTENCE,
+    SPOKEN,
     START,
     THAT,
     TWICE,
+    VALUE,
     VERB,
     WORD,
     WORDS,
@@ -114,17 +117,20 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
     sentences = [s.strip() for s in SENTENCE.split(ANNOTATION.sub("", text[-LAST:]) + " ")]
     bullets = sum(s.startswith("- ") for s in sentences) > 1
     sentences = [s.removeprefix("- ") if bullets else s for s in sentences if s]
+    if sentences and CUT_OFF.search(sentences[-1].rstrip("* ")):
+        return None
     maths = any(MATHS.search(s) for s in sentences)
     aside: str | None = None
     for sentence in reversed(sentences):
-        if THAT.match(sentence) and aside is None:
+        cued = CUE.search(sentence)
+        if THAT.match(sentence) and aside is None and not cued:
             aside = sentence
             continue
         if ASIDE.match(sentence) or sentence.endswith("?") or sentence.startswith("("):
             continue
-        if PREMISE.match(sentence) and not CUE.search(sentence):
+        if PREMISE.match(sentence) and not cued:
             continue
-        if maths and not MATHS.search(sentence) and not CUE.search(sentence):
+        if maths and not (MATHS.search(sentence) or SPOKEN.search(sentence) or cued):
             if aside is None and PENDING.match(sentence):
                 return None
             continue
@@ -132,17 +138,18 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
             aside = aside or sentence
             continue
         part = _asked(sentence, question)
-        told = _stated(sentence, part, reads)
+        told = _stated(sentence, result(part, reads))
+        if not (told and asked.relevant(part, told, question)) and (cued or question):
+            told = _stated(sentence, _sole(part, reads, question)) or told
         if told and not asked.relevant(part, told, question):
             continue
         return (sentence, told) if told else None
-    told = _stated(aside, aside, reads) if aside is not None else None
+    told = _stated(aside, result(aside, reads)) if aside is not None else None
     return (aside, told) if aside is not None and told else None
 
 
-def _stated(sentence: str, part: str, reads: Reads) -> str | None:
-    """The result of a part of a sentence; None where the words around it do not assert it."""
-    told = result(part, reads)
+def _stated(sentence: str, told: str | None) -> str | None:
+    """The result of a sentence; None where the words around it do not assert it."""
     place = sentence.rfind(told) if told else -1
     if told is None:
         return None
@@ -196,10 +203,26 @@ def result(sentence: str, reads: Reads) -> str | None:
             continue
         if START.search(predicate):
             return _told(predicate, reads)
-    if MATHS.search(body):
+    if MATHS.search(body) or SPOKEN.search(body):
         return _alone(body, reads)
     verbs = list(NAMING.finditer(body))
     return bare(body[verbs[-1].end() :]) or None if verbs else None
+
+
+def _sole(sentence: str, reads: Reads, question: str) -> str | None:
+    """The only value of a sentence that its question does not give."""
+    body = _body(sentence)
+    if body is None or sentence.endswith("?"):
+        return None
+    given = {match[0].strip("$ ").lower() for match in VALUE.finditer(question)}
+    new = [match for match in VALUE.finditer(body) if match[0].strip("$ ").lower() not in given]
+    if len(new) != 1 or BOUND.search(body[: new[0].start()]):
+        return None
+    if not (CUE.search(sentence) or asked.counts(body[new[0].end() :], question)):
+        return None
+    if LIMITED.match(body, new[0].end()) or FAULTED.match(body, new[0].end()):
+        return None
+    return _told(body[new[0].start() :], reads)
 
 
 def _body(sentence: str) -> str | None:

@@ -60,8 +60,8 @@ FAULT = (
     r"|not (?:true|clear|certain|sure|convinced|persuaded|the case|enough|correct|right))"
 )
 FLAWED = (
-    r"(?:naive(?:ly)?|careless(?:ly)?|wrongly|mistakenly|incorrectly|falsely|erroneously|hastily"
-    r"|misguided|misconception|fallacy|distractor|pitfall|(?:the|a) trap|nobody|no one|none of"
+    r"(?:naive|careless|misguided|misconception|fallacy|distractor|pitfall|(?:the|a) trap|nobody"
+    r"|no one|none of"
     r"|too (?:early|late|soon|often|quickly)"
     r"|(?:wrong|incorrect|false|flawed|faulty) (?:approach|method|reasoning|argument|logic|formula"
     r"|assumption)|forgetting|forgot|initially|at first|overlook\w*|miscount\w*"
@@ -103,6 +103,8 @@ DENIED = re.compile(
     re.I,
 )
 FAULTY = re.compile(
+    r"\b(?:naive|careless|wrong|mistaken|incorrect|false|erroneous|hasti)ly\b"
+    r"(?:(?!\b(?:is|are|was|were)\b)[^,])*$|^\W*(?:wrong|incorrect|false|not true)\s*[:,].*$|"
     rf"(?<!\bno )(?<!without )(?<!little )\b{FAULT}\s+"
     r"(?:(?:here|is|was|would be|in|about|for \w+)\s+)*(?:to|that|thinking|saying"
     r"|claiming|writing|answering|concluding|assuming)\b[^,]*$"
@@ -144,6 +146,8 @@ REPORTED = re.compile(
     re.I,
 )
 SUPPOSED = re.compile(
+    rf"^\W*no (?:\w+ ){{1,4}}(?:would|will|can|could|should)\b|\b(?:in the form(?:at)?"
+    rf"|format:){EDGE}|"
     r"(?:\b(?:if|assum(?:e|es|ed|ing)|suppos(?:e|es|ed|ing)|imagin(?:e|ing)|unless|whether)"
     rf"|^\W*(?:had|were))(?: for a moment| instead| now)?{ONLY}"
     r"|^\W*(?:had|were) (?:the|we|i|you|he|she|they|it|one|there|this|that)\b"
@@ -175,7 +179,8 @@ REFUSES = re.compile(
     rf"|[\s$*)\]}}]{{0,9}}(?:\?\s*(?:no|not|nope|wrong)\b|,? or (?:possibly|perhaps|maybe)\b)"
     rf"|[^.!?\n\d]{{0,40}}?,\s*(?:but|although|though|after|because|having|since"
     rf"|when|which)\b[^.!?\n\d]{{0,40}}?\b{SLIP}"
-    r"|[\s$*)\]}]{0,9},? (?:but (?:i|we) (?:get|got|find|found|think|believe|obtain)|had (?:the|we"
+    r"|[\s$*)\]}]{0,9},? (?:but (?:\w+ ){1,4}?(?:says?|gives?|get|got|find|found|think|believe"
+    r"|obtain)|(?:would|could) (?:be|have been)|had (?:the|we"
     r"|it|he|she|they|there|i|you)|if\b[^.\n]*\b(?:had|were))\b"
     rf"|[^.!?\n]{{0,20}}?\s*(?:,|\band)?\s*{CONTRADICTION}"
     r"|[^.!?\n]{0,20}?,\s*(?:which is )?(?:an? )?(?:contradiction|absurd|impossible)"
@@ -187,7 +192,8 @@ OBJECTS = re.compile(
     r"(?:(?:this|that|it|which)\s+(?:\w+ ){0,2}?"
     r"(?:contradicts|violates|conflicts with|is (?:a contradiction|absurd|impossible|ruled out)"
     r"|(?:leads|led) to an? (?:contradiction|absurdity)|cannot be|can't be"
-    rf"|(?:has|contains|makes) an? (?:\w+ )?(?:error|mistake|flaw)|{SLIP}"
+    rf"|(?:is|was) not (?:\w+ )?(?:right|correct|true)|(?:has|contains"
+    rf"|makes) an? (?:\w+ )?(?:error|mistake|flaw)|{SLIP}"
     rf"|does(?: not|n't) (?:satisfy|fit|work))|{CONTRADICTION}"
     r"|is (?:he|she|this|that|it) (?:really )?(?:right|correct|true)\?)",
     re.I,
@@ -204,13 +210,14 @@ RETRACTION = re.compile(
     r"|let me (?:re-?\w+|correct|fix)|i mean|or rather|strike that|(?:edit|update)\s*:"
     r"|should (?:be|have been|read)|(?:true|correct|right) value"
     r"|second thoughts?|i (?:dropped|forgot|missed|misread|overlooked|miscounted|misapplied|take)"
-    r"|off by)\b"
+    r"|off by|(?:question|problem) (?:asks|wants))\b"
     r"|no[,.:](?=\s))",
     re.I,
 )
 DENIAL = re.compile(
     r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that|strike that|should have been"
-    r"|i (?:dropped|forgot|missed|misread|overlooked|miscounted|misapplied)|off by)\b",
+    r"|i (?:dropped|forgot|missed|misread|overlooked|miscounted|misapplied)|off by|(?:question"
+    r"|problem) (?:asks|wants))\b",
     re.I,
 )
 SENTENCE_END = re.compile(r"[.!?](?=\s)|\n\s*\n|[.!?:]\*{0,2}\s*\n")
@@ -225,6 +232,7 @@ COUNTS = re.compile(
     r"|where|so|then|who|has|have|had|will|would|can)\b)[a-z]{3,}"
 )
 CLUELESS = re.compile(r"\bI (?:really )?(?:don['’]t|do not) know\b|\bno idea\b", re.I)
+ENDORSED = re.compile(r"[\s$*)\]}]{0,9}(?:is|was) (?:\w+ )?(?:correct|right|true)(?=[.!,]|$)", re.I)
 CLAUSAL = re.compile(rf"\b(?:{SAYS}|that|there)\b", re.I)
 BLANK = re.compile(r"\s+")
 BEFORE = 240
@@ -250,6 +258,8 @@ def asserted(text: str, start: int, end: int, at: int | None = None, question: s
     if CLUELESS.search(text, max(0, start - BEFORE), start):
         return False
     after = text[end : end + AFTER]
+    if ENDORSED.match(after):
+        return True
     stop = SENTENCE_END.search(after)
     rest = after[: stop.start()] if stop else after
     doubts = [doubt[0].lower() for part in (before, rest) for doubt in DOUBT.finditer(part)]

@@ -50,7 +50,7 @@ class Options:
     def __init__(self, answer: Any, prompt: str):
         given = structured(answer)
         if not isinstance(given, Mapping):
-            given = {"options": _printed(prompt), "correct": given}
+            given = {"options": printed(prompt), "correct": given}
         self.texts = _named(given.get("options"))
         self.stated = any(self.texts.values())
         self.right = frozenset(self._right(given.get("correct")))
@@ -133,7 +133,7 @@ def _named(options: Any) -> dict[str, str]:
     return texts
 
 
-def _printed(prompt: str) -> dict[str, str]:
+def printed(prompt: str) -> dict[str, str]:
     """The options that stand in a prompt, labelled from A on; empty where there are none."""
     for pattern in (LISTED, INLINE):
         found = [(match[1], match[2]) for match in pattern.finditer(prompt[-20_000:])]

@@ -29,6 +29,7 @@ NAMED = {
 }  # fmt: skip
 NAMES = {phrase: name for name, phrases in NAMED.items() for phrase in phrases}
 SYNONYMS = {
+    "diverges": "divergent", "converges": "convergent",
     "does not exist": "dne", "doesn't exist": "dne", "d.n.e": "dne", "d.n.e.": "dne",
     "it does not exist": "dne", "the limit does not exist": "dne",
     "infinitely many solutions": "infinitely many", "infinite solutions": "infinitely many",

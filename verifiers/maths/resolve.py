@@ -130,6 +130,11 @@ def _ordered(sides: list[Node], relations: list[str]) -> Node:
 def _equalities(sides: list[Node], relations: list[str]) -> Node:
     """A chain of = and ≈."""
     label = _label(sides[0])
+    if len(sides) > 2 and set(relations) == {"="}:
+        known = _settled(sides)
+        common = _value(known, ["="] * (len(known) - 1)) if len(known) < len(sides) else None
+        if common is not None:
+            return Node("assign", (common,), label)
     if label is not None and (len(sides) > 2 or not _free(sides[0], sides[1])):
         rest, links = sides[1:], relations[1:]
         if (common := _value(rest, links)) is not None:
@@ -141,6 +146,14 @@ def _equalities(sides: list[Node], relations: list[str]) -> Node:
     if len(sides) == 2 and relations == ["="] and any(symbols(side) for side in sides):
         return Node("equation", tuple(sides), _sum_of_symbols(sides[0]))
     return FALSE
+
+
+def _settled(sides: list[Node]) -> list[Node]:
+    """The sides of a definition that hold no other variables than its last one does."""
+    last = symbols(sides[-1])
+    if sides[0].op == "name" or not symbols(sides[0]) <= last:
+        return [side for side in sides[1:] if side.op != "name" and symbols(side) <= last]
+    return sides
 
 
 def _free(left: Node, right: Node) -> bool:
