@@ -95,6 +95,11 @@ class Budget:
         return Bill(self._tokens_in, self._tokens_out, self._usd)
 
     @property
+    def answers(self) -> int:
+        """Requests that were answered since this was made."""
+        return self._count
+
+    @property
     def full(self) -> bool:
         """Whether all of it is spent."""
         return self.spent >= self.limit

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import chain, islice
+from typing import Any
 
 from generators.ledger import Spent
 from generators.store import Store
@@ -31,6 +32,11 @@ class Stored:
     def trouble(self) -> dict[str, int]:
         """What went wrong, by reason, where the sampler counts it."""
         return dict(getattr(self.sampler, "trouble", {}))
+
+    @property
+    def endpoints(self) -> list[Any]:
+        """The servers that the sampler asks; none where it asks none."""
+        return list(getattr(self.sampler, "endpoints", ()))
 
     async def sample(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         """Stored completions as they are, missing ones from the sampler, stored first."""

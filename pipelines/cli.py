@@ -345,8 +345,10 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _interrupt(*_: object) -> None:
-    """SIGTERM ends a run as Ctrl-C does."""
-    raise KeyboardInterrupt
+    """SIGTERM ends a run as Ctrl-C does, which asyncio takes as a cancellation, not anywhere."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def _fail(message: str, status: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TextIO
@@ -12,7 +13,7 @@ class Progress:
 
     def __init__(self, stream: TextIO | None = None, every: float = 10.0):
         self.stream = stream or sys.stderr
-        self.live = self.stream.isatty()
+        self.live = self.stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
         self.every = 0.2 if self.live else every
         self.node = ""
         self.started = self.last = time.monotonic()
@@ -21,6 +22,10 @@ class Progress:
         """A stage begins."""
         self.node, self.started = node, time.monotonic()
         self.last = self.started
+
+    def due(self) -> bool:
+        """Whether `update` would show something now."""
+        return time.monotonic() - self.last >= self.every
 
     def update(self, text: str) -> None:
         """What the stage is at; shown when it is time to."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from generators.ledger import Spent
+from generators.teachers.endpoints import Endpoint
 from generators.teachers.errors import TeacherError
 from generators.teachers.openai_api import OpenAISampler
 from generators.teachers.servers import Servers
@@ -54,6 +55,7 @@ class VllmSampler:
         shaping = config.shaping()
         marks = (content, content_id(shaping)[:SHORT] if shaping else "", identity)
         self.spent: deque[Spent] = deque()
+        self.endpoints: list[Endpoint] = []
         self._where = "-".join(filter(None, marks))
         self.identity = self._client("http://127.0.0.1/v1").identity
 
@@ -64,7 +66,7 @@ class VllmSampler:
         while waiting.more():
             server = self.servers.server(self.model, self.name, self.config, self.revision)
             client = self._client(await server.up())
-            client.spent = self.spent
+            client.spent, self.endpoints = self.spent, client.endpoints
             inner: Any = client.sample(waiting)
             lost = asyncio.ensure_future(server.lost())
             coming = asyncio.ensure_future(anext(inner, None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
 
 from generators.stored import Stored
 from generators.teachers.recorded import RecordedSampler
@@ -24,6 +25,11 @@ class Warm:
     def asked(self) -> int:
         """Requests that had to be made."""
         return self.stored.asked
+
+    @property
+    def endpoints(self) -> list[Any]:
+        """The servers that are asked."""
+        return self.stored.endpoints
 
     async def sample(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         """Recorded completions, and those of the other sampler as they finish."""

@@ -9,12 +9,14 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from generators.chains import chains
+from generators.prices import FREE
 from generators.questions import BadRow, hold_out, questions
 from generators.questions.evolve import evolve
 from generators.stored import Stored
 from generators.target import Target
 from pipelines import samplers
 from pipelines.errors import PipelineError
+from pipelines.live import View, watching
 from pipelines.problem_sets import AnySet
 from pipelines.recipe import difficulty_band
 from pipelines.run_folder import chain_row, problem_row
@@ -133,6 +135,7 @@ class _Drawn:
         self.rates: dict[str, float | None] = {}
         self.evolves = any(source.source == "evolve" for source in job.recipe.questions)
         self.missing = 0
+        self.view: View | None = None
 
     def problems(self) -> Iterator[Problem]:
         """The problems to ask, with a note of their place while they are open."""
@@ -154,8 +157,8 @@ class _Drawn:
         if self.evolves:
             statuses = [verdict.status for _, verdict in group.samples]
             self.rates[group.problem.id] = pass_rate(statuses)
-        decided = self.tally["correct"] / max(1, table.rows)
-        self.job.progress.update(f"{table.rows:,} chains, {decided:.0%} correct")
+        if self.view is not None:
+            self.view.add(group)
 
     def counts(self) -> Counts:
         """For the manifest."""
@@ -187,7 +190,10 @@ async def _draw(job: Job) -> Counts:
         sampler = samplers.asking(recipe.teacher, job.servers, store)
         sampling = recipe.chains.sampling or recipe.teacher.sampling
         target = _target(job)
-        async with job.pool(store) as pool:
+        drawn.view = View(
+            _asked(job), job.folder.budget, sampler, target, recipe.teacher.backend in FREE
+        )
+        async with job.pool(store) as pool, watching(job.progress, drawn.view):
             async for group in chains(
                 drawn.problems(), sampler, pool, store, recipe.chains, sampling, recipe.seed,
                 difficulty_band(recipe), target,
@@ -216,5 +222,9 @@ def _target(job: Job) -> Target | None:
     chosen = job.recipe.chains
     if chosen.accepted is None:
         return None
-    questions = job.folder.manifest["stages"]["questions"]["counts"]["problems"]
-    return Target(chosen.accepted, questions, chosen.samples.max)
+    return Target(chosen.accepted, _asked(job), chosen.samples.max)
+
+
+def _asked(job: Job) -> int:
+    """How many problems there are."""
+    return int(job.folder.manifest["stages"]["questions"]["counts"]["problems"])
