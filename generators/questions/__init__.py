@@ -5,7 +5,6 @@ A source yields a `Problem`, or a `BadRow` where a row cannot be one.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,9 @@ from generators.config import (
 )
 from generators.errors import SourceError
 from generators.rows import Column, as_answer, as_prompt, clean, read
+from generators.shelf import Shelf
 from verifiers.base import in_words, load, names
-from verifiers.records import WRITTEN, Message, Problem, content_id
+from verifiers.records import WRITTEN, Message, Problem
 
 ROLES = ("system", "user", "assistant")
 
@@ -46,23 +46,23 @@ def questions(
 
     Raises SourceError where a source cannot be read or a column is absent from all its rows.
     """
-    seen: set[str] = set()
     known = {*names(), *verifiers}
-    for number, source in enumerate(sources):
-        if isinstance(source, EvolveSource):
-            continue
-        count = 0
-        for found in _open(source, seed * 1_000_003 + number, known):
-            if isinstance(found, Problem):
-                if found.id in seen:
-                    continue
-                seen.add(found.id)
-                count += 1
-            yield found
-            if source.n is not None and count >= source.n:
-                break
-        if not count:
-            raise SourceError(f"question source {number + 1} ({source.source}) gave no new problem")
+    with Shelf() as seen:
+        for number, source in enumerate(sources):
+            if isinstance(source, EvolveSource):
+                continue
+            count = 0
+            for found in _open(source, seed * 1_000_003 + number, known):
+                if isinstance(found, Problem):
+                    if not seen.put(found.id):
+                        continue
+                    count += 1
+                yield found
+                if source.n is not None and count >= source.n:
+                    break
+            if not count:
+                which = f"{number + 1} ({source.source})"
+                raise SourceError(f"question source {which} gave no new problem")
 
 
 def _open(
@@ -103,7 +103,6 @@ def _problems(
     needed = ("prompt",) if source.gold == "consensus" else ("prompt", "answer")
     columns: set[str] = set()
     ever: set[str] = set()
-    late: list[BadRow] = []
     judges: set[str] = set()
     for number, row in enumerate(rows, 1):
         columns.update(row)
@@ -114,7 +113,7 @@ def _problems(
         missing = [key for key in needed if values[key] is None]
         if missing:
             reason = str(row.get("bad_row") or f"no value for {' and '.join(missing)}")
-            late.append(BadRow(name, number, reason))
+            yield BadRow(name, number, reason)
             continue
         truth = values["answer"]
         if source.answer_after and isinstance(truth, str):
@@ -122,14 +121,14 @@ def _problems(
         judge = str(row.get(source.verifier, source.verifier))
         judges.add(judge)
         if judge not in known:
-            late.append(BadRow(name, number, f"unknown verifier {judge!r}"))
+            yield BadRow(name, number, f"unknown verifier {judge!r}")
             continue
         meta: dict[str, Any] = {"row": number}
         if written:
             try:
                 meta[WRITTEN] = list(dict.fromkeys(_texts(written)))
             except ValueError as error:
-                late.append(BadRow(name, number, str(error)))
+                yield BadRow(name, number, str(error))
                 continue
         yield _problem(source, values["prompt"], truth, name, number, judge, meta)
     wanted = [(key, column) for key, column in columns_of.items() if key in needed]
@@ -141,7 +140,6 @@ def _problems(
             )
     if judges and not judges & known:
         load(min(judges))
-    yield from late
 
 
 def _texts(written: Mapping[str, Any]) -> Iterator[str]:
@@ -210,44 +208,3 @@ def _askable(prompt: str | list[Message]) -> str | list[Message]:
     if not any(message["role"] == "user" for message in prompt):
         raise ValueError("the prompt has no user turn" if prompt else "the prompt is an empty chat")
     return prompt
-
-
-def hold_out(
-    problems: Sequence[Problem], n: int, by: str, seed: int
-) -> tuple[list[Problem], list[Problem]]:
-    """(asked, held out): prompts at random, or whole families, until there are `n` problems.
-
-    All problems with one prompt fall on the same side, so `n` problems are held out exactly where
-    prompts are unique (`by` id), and at least `n` otherwise. With families, problems of others
-    that share a prompt with a chosen one are held out too. A prompt is drawn by the least id of
-    its problems: the choice depends on the problems and the seed, not on their order. Raises
-    SourceError where nothing would be left to ask.
-    """
-
-    def family(problem: Problem) -> str:
-        return str(problem.meta.get("family") or problem.source)
-
-    if n >= len(problems):
-        raise SourceError(f"cannot hold out {n} of {len(problems)} problems: nothing is left")
-    prompts = [str(problem.prompt) for problem in problems]
-    sizes = Counter(prompts)
-    pairs = list(zip(problems, prompts, strict=True))
-    first: dict[str, str] = {}
-    for problem, prompt in pairs:
-        first[prompt] = min(problem.id, first.get(prompt, problem.id))
-    drawn: dict[str, set[str]] = {}
-    for problem, prompt in pairs:
-        drawn.setdefault(first[prompt] if by == "id" else family(problem), set()).add(prompt)
-    chosen: set[str] = set()
-    count = 0
-    for name in sorted(drawn, key=lambda name: content_id([seed, name])):
-        if count >= n:
-            break
-        count += sum(sizes[prompt] for prompt in drawn[name] - chosen)
-        chosen |= drawn[name]
-    if count == len(problems):
-        what = "prompts" if by == "id" else "families"
-        raise SourceError(f"holding out whole {what} leaves nothing to ask")
-    held = [problem for problem, prompt in pairs if prompt in chosen]
-    asked = [problem for problem, prompt in pairs if prompt not in chosen]
-    return asked, held

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from generators.chains import chains
+from generators.config import QuestionSource
 from generators.prices import FREE
-from generators.questions import BadRow, hold_out, questions
+from generators.questions import BadRow, questions
 from generators.questions.evolve import evolve
+from generators.questions.pile import Pile
+from generators.shelf import Shelf
 from generators.stored import Stored
 from generators.target import Target
 from pipelines import samplers
@@ -32,68 +34,73 @@ CHAINS_VERSION = 1
 def ask(job: Job) -> Counts:
     """Write data/problems and data/heldout; the teacher writes its questions after the split."""
     recipe = job.recipe
-    bad: list[BadRow] = []
-    asked: Iterable[Problem] = _found(job, bad)
-    held, written = list[Problem](), list[Problem]()
     evolves = any(source.source == "evolve" for source in recipe.questions)
-    if recipe.evaluate is not None and recipe.evaluate.holds_out:
-        split = recipe.evaluate.heldout
-        asked, held = hold_out(list(asked), split.n, split.by, recipe.seed)
-    if evolves:
-        asked = list(asked)
-        written = asyncio.run(_write(job, asked, held, bad))
+    holds_out = recipe.evaluate is not None and recipe.evaluate.holds_out
+    asked = _Asked(job)
     counts: Counts = {}
-    for config, rows in (("problems", chain(asked, written)), ("heldout", held)):
-        with job.folder.table(config, PROBLEM) as table:
-            for problem in rows:
-                table.add(problem_row(problem))
-        counts[config] = table.rows
-    for row in bad:
-        job.folder.log("bad_row", source=row.source, row=row.row, reason=row.reason)
-    if evolves:
-        counts["written"] = len(written)
-    rejected = Counter(row.reason if row.source == "evolve" else "bad_row" for row in bad)
-    return counts | dict(sorted(rejected.items()))
+    with Pile() as pile:
+        found: Iterable[Problem] = asked.found(recipe.questions, recipe.seed)
+        if holds_out or evolves:
+            for problem in found:
+                pile.add(problem)
+            found = pile.to_ask()
+        if recipe.evaluate is not None and holds_out:
+            split = recipe.evaluate.heldout
+            pile.hold_out(split.n, split.by, recipe.seed)
+        if evolves:
+            counts["written"] = asyncio.run(_write(job, pile, asked.rejected))
+        for config, rows in (("problems", found), ("heldout", pile.held())):
+            with job.folder.table(config, PROBLEM) as table:
+                for problem in rows:
+                    table.add(problem_row(problem))
+            counts[config] = table.rows
+    order = ("problems", "heldout", "written")
+    return {name: counts[name] for name in order if name in counts} | asked.rejects()
 
 
-def _found(job: Job, bad: list[BadRow]) -> Iterator[Problem]:
-    """The problems of all sources that exist; rows that are none go to `bad`."""
-    recipe = job.recipe
-    count = 0
-    for item in questions(recipe.questions, recipe.seed, recipe.verifiers):
-        if isinstance(item, BadRow):
-            bad.append(item)
-        else:
+class _Asked:
+    """What the sources give; a row that is no problem goes to the log and is counted."""
+
+    def __init__(self, job: Job):
+        self.job = job
+        self.reasons: Counter[str] = Counter()
+
+    def found(self, sources: Sequence[QuestionSource], seed: int) -> Iterator[Problem]:
+        """The problems of all sources that exist."""
+        count = 0
+        for item in questions(sources, seed, self.job.recipe.verifiers):
+            if isinstance(item, BadRow):
+                self.rejected(item)
+                continue
             count += 1
-            job.progress.update(f"{count} problems")
+            self.job.progress.update(f"{count:,} problems")
             yield item
+
+    def rejected(self, row: BadRow) -> None:
+        """Log and count a row."""
+        self.job.folder.log("bad_row", source=row.source, row=row.row, reason=row.reason)
+        self.reasons[row.reason if row.source == "evolve" else "bad_row"] += 1
+
+    def rejects(self) -> Counts:
+        """For the manifest."""
+        return dict(sorted(self.reasons.items()))
 
 
 def collect(job: Job, problems: AnySet) -> Counts:
     """Write the problems of one set that students are measured on."""
-    found: list[Problem] = []
-    bad = 0
-    seed = problems.seed(job.recipe.seed)
-    for item in questions([problems.source_config()], seed, job.recipe.verifiers):
-        if isinstance(item, BadRow):
-            bad += 1
-            job.folder.log("bad_row", source=item.source, row=item.row, reason=item.reason)
-        else:
-            found.append(item)
-            job.progress.update(f"{len(found)} problems")
-    job.folder.write_table(problems.config, [problem_row(p) for p in found])
-    return {"problems": len(found)} | ({"bad_row": bad} if bad else {})
+    asked = _Asked(job)
+    with job.folder.table(problems.config, PROBLEM) as table:
+        for problem in asked.found([problems.source_config()], problems.seed(job.recipe.seed)):
+            table.add(problem_row(problem))
+    return {"problems": table.rows} | asked.rejects()
 
 
-async def _write(
-    job: Job, asked: list[Problem], held: list[Problem], bad: list[BadRow]
-) -> list[Problem]:
-    """The teacher's own questions, none of which is asked already or held out."""
+async def _write(job: Job, pile: Pile, rejected: Callable[[BadRow], None]) -> int:
+    """Put the teacher's own questions on the pile, none of which it knows already; how many."""
     recipe = job.recipe
     sources = [source for source in recipe.questions if source.source == "evolve"]
     assert recipe.teacher is not None
-    known = {str(problem.prompt) for problem in [*asked, *held]}
-    written: list[Problem] = []
+    written = 0
     with job.folder.store() as store:
         sampler = Stored(samplers.teacher(recipe.teacher, job.servers), store)
         for number, source in enumerate(sources):
@@ -101,17 +108,14 @@ async def _write(
                 source.verifier, recipe.verifiers.get(source.verifier), recipe.verifiers
             )
             sampling = source.sampling or recipe.teacher.sampling
-            async for item in evolve(
-                source, asked, sampler, verifier, sampling, recipe.seed * 1_000_003 + number
-            ):
-                job.progress.update(f"{len(written)} written questions")
-                if isinstance(item, Problem) and str(item.prompt) in known:
-                    item = BadRow("evolve", len(written), "the question is known already")
+            seed = recipe.seed * 1_000_003 + number
+            async for item in evolve(source, pile, sampler, verifier, sampling, seed):
                 if isinstance(item, BadRow):
-                    bad.append(item)
+                    rejected(item)
                     continue
-                known.add(str(item.prompt))
-                written.append(item)
+                pile.add(item, written=True)
+                written += 1
+                job.progress.update(f"{written:,} written questions")
     return written
 
 
@@ -120,7 +124,8 @@ def draw(job: Job) -> Counts:
     before = gc.get_threshold()
     gc.set_threshold(20_000, 20, 20)
     try:
-        return asyncio.run(_draw(job))
+        with Shelf() as rates:
+            return asyncio.run(_draw(job, _Drawn(job, rates)))
     finally:
         gc.set_threshold(*before)
 
@@ -128,11 +133,10 @@ def draw(job: Job) -> Counts:
 class _Drawn:
     """What is counted while chains are drawn."""
 
-    def __init__(self, job: Job):
-        self.job, self.recipe = job, job.recipe
+    def __init__(self, job: Job, rates: Shelf):
+        self.job, self.recipe, self.rates = job, job.recipe, rates
         self.tally: Counter[str] = Counter()
         self.order: dict[str, int] = {}
-        self.rates: dict[str, float | None] = {}
         self.evolves = any(source.source == "evolve" for source in job.recipe.questions)
         self.missing = 0
         self.view: View | None = None
@@ -156,7 +160,7 @@ class _Drawn:
                 self.tally[f"reason:{verdict.reason}"] += 1
         if self.evolves:
             statuses = [verdict.status for _, verdict in group.samples]
-            self.rates[group.problem.id] = pass_rate(statuses)
+            self.rates.put(group.problem.id, pass_rate(statuses))
         if self.view is not None:
             self.view.add(group)
 
@@ -173,19 +177,20 @@ class _Drawn:
 
     def _harder(self) -> float | None:
         """Share of the written questions whose pass rate is below their parent's, or None."""
-        pairs = [
-            (self.rates.get(problem.id), self.rates.get(problem.parents[0]))
-            for problem in self.job.folder.each_problem("problems")
-            if problem.meta.get("operator") == "evolve"
-        ]
-        known = [(own, parent) for own, parent in pairs if own is not None and parent is not None]
-        return round(sum(own < parent for own, parent in known) / len(known), 4) if known else None
+        harder = known = 0
+        for problem in self.job.folder.each_problem("problems"):
+            if problem.meta.get("operator") != "evolve":
+                continue
+            own, parent = self.rates.get(problem.id), self.rates.get(problem.parents[0])
+            if own is not None and parent is not None:
+                known += 1
+                harder += own < parent
+        return round(harder / known, 4) if known else None
 
 
-async def _draw(job: Job) -> Counts:
+async def _draw(job: Job, drawn: _Drawn) -> Counts:
     recipe = job.recipe
     assert recipe.teacher is not None
-    drawn = _Drawn(job)
     with job.folder.store() as store, job.folder.table("chains", CHAIN) as table:
         sampler = samplers.asking(recipe.teacher, job.servers, store)
         sampling = recipe.chains.sampling or recipe.teacher.sampling

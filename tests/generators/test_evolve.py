@@ -7,6 +7,7 @@ import pytest
 from generators.config import EvolveSource, Sampling
 from generators.questions import BadRow
 from generators.questions.evolve import evolve
+from generators.questions.pile import Pile
 from verifiers.math import Math
 from verifiers.records import Completion, Problem
 
@@ -36,7 +37,15 @@ def write(writer, n):
     source = EvolveSource(**{"from": "evolve"}, n=n, prompt="harder: {prompt}")
 
     async def go():
-        return [x async for x in evolve(source, PARENTS, writer, Math(), Sampling(), 0)]
+        found = []
+        with Pile() as pile:
+            for parent in PARENTS:
+                pile.add(parent)
+            async for item in evolve(source, pile, writer, Math(), Sampling(), 0):
+                found.append(item)
+                if isinstance(item, Problem):
+                    pile.add(item, written=True)
+        return found
 
     return asyncio.run(go())
 
@@ -61,6 +70,13 @@ def test_ground_truth_is_computed_and_parents_are_named():
 def test_questions_without_a_ground_truth_are_rejected(text):
     (found,) = write(Writer(text), 1)
     assert isinstance(found, BadRow)
+
+
+def test_a_question_that_is_known_already_is_rejected():
+    found = write(Writer("2 + 3=?", "2 + 3=?", "1 + 1=?", "4 + 4=?"), 4)
+    told = [item.reason if isinstance(item, BadRow) else item.prompt for item in found]
+    known = "the question is known already"
+    assert told == ["2 + 3=?", known, known, "4 + 4=?"]
 
 
 def test_cut_questions_are_rejected():

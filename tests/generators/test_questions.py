@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from generators.config import JsonlSource, Sampling
 from generators.errors import SourceError
-from generators.questions import BadRow, hold_out, questions
+from generators.questions import BadRow, questions
+from generators.questions.pile import Pile
 from verifiers.records import Problem
 
 GOOD = '{"prompt": "1+1=?", "answer": "2"}'
@@ -95,6 +96,16 @@ def problem(text, answer, family="f"):
     return Problem(prompt=text, answer=answer, meta={"family": family})
 
 
+def hold_out(problems, n, by, seed):
+    """(asked, held out)"""
+    with Pile() as pile:
+        for one in problems:
+            pile.add(one)
+        pile.hold_out(n, by, seed)
+        assert [*pile.to_ask()] == [*pile.asked()]
+        return list(pile.asked()), list(pile.held())
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_unique_prompts_are_held_out_exactly(seed):
     problems = [problem(str(n), n) for n in range(50)]
@@ -123,3 +134,38 @@ def test_something_must_be_left_to_ask():
         hold_out([problem(str(n), n) for n in range(5)], 1, "family", 0)
     with pytest.raises(SourceError, match="cannot hold out 5 of 5"):
         hold_out([problem(str(n), n) for n in range(5)], 5, "id", 0)
+
+
+def test_a_pile_finds_what_is_on_it_and_keeps_its_order():
+    problems = [problem(str(n), n) for n in range(20)]
+    with Pile() as pile:
+        for one in problems:
+            pile.add(one)
+        pile.hold_out(5, "id", 1)
+        held = {one.id for one in pile.held()}
+        assert [one for one in problems if one.id not in held] == list(pile.asked())
+        pile.add(problem("new", 1), written=True)
+        assert [one.prompt for one in pile.to_ask()][-1] == "new"
+        assert "new" not in [one.prompt for one in pile.asked()]
+        assert [pile.knows(text) for text in ("new", "3", "99")] == [True, True, False]
+        assert pile.find(problems[7].id) == (8, problems[7])
+        with pytest.raises(KeyError):
+            pile.find("0" * 24)
+
+
+def test_problems_that_no_memory_holds_spill_to_the_disk_and_come_back(monkeypatch):
+    monkeypatch.setattr("generators.shelf.CACHE", 16)
+    with Pile() as pile:
+        for n in range(2000):
+            pile.add(problem(f"{n} " + "x" * 500, n))
+        pile.hold_out(100, "id", 0)
+        assert len(list(pile.held())) == 100
+        assert [one.answer for one in pile.asked()] == sorted(one.answer for one in pile.asked())
+
+
+def test_bad_rows_come_in_their_place(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"{GOOD}\nno json\n" + GOOD.replace("1+1", "1+2") + "\n{}\n")
+    found = [type(item).__name__ for item in ask(path)]
+    assert found == ["Problem", "BadRow", "Problem", "BadRow"]
+    assert len(ask(path, n=1)) == 1
