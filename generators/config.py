@@ -54,8 +54,12 @@ class TeacherConfig(Section):
         None, description="Folder or hub id (`embedded` is the teacher in the package), or the "
         "name that an endpoint knows."
     )  # fmt: skip
-    revision: str | None = Field(None, description="Revision of the model, part of its identity.")
-    identity: str | None = Field(None, description="What tells this endpoint from others.")
+    revision: str | None = Field(
+        None, coerce_numbers_to_str=True, description="Revision of the model, part of its identity."
+    )
+    identity: str | None = Field(
+        None, coerce_numbers_to_str=True, description="What tells this endpoint from others."
+    )
     sampling: Sampling = Field(default_factory=Sampling, description="Default sampling.")
     batch: int = Field(256, gt=0, description="local: requests decoded together.")
     base_url: str | list[str] | None = Field(
@@ -236,5 +240,11 @@ class ChainsConfig(Section):
         None, gt=0, description="Read questions, in their order, only until so many sampled "
         "completions are correct; ends sooner, and says why, where that is out of reach."
     )  # fmt: skip
+    teachers: list[TeacherConfig] = Field(
+        [], description="Further teachers: the samples of a question go to `teacher` and to these "
+        "in turn, each with its own sampling."
+    )  # fmt: skip
     system: str | None = Field(None, description="System prompt in front of each question.")
-    sampling: Sampling | None = Field(None, description="Instead of the teacher's sampling.")
+    sampling: Sampling | None = Field(
+        None, description="Instead of the teacher's sampling, of all teachers."
+    )

@@ -89,9 +89,14 @@ def front_matter(values: dict[str, Any]) -> str:
 
 
 def _what(folder: Made) -> str:
-    teacher = folder.recipe.teacher
-    name = short(teacher.model or teacher.path or teacher.backend) if teacher else "nobody"
-    return f"Chains written by {name}, judged against ground truth."
+    names = " and ".join(writers(folder.recipe)) or "nobody"
+    return f"Chains written by {names}, judged against ground truth."
+
+
+def writers(recipe: Recipe) -> list[str]:
+    """The names of all who write chains."""
+    names = [short(one.model or one.path or one.backend) for one in recipe.teachers]
+    return list(dict.fromkeys(names))
 
 
 def _rows(folder: Made, config: str) -> int:

@@ -8,10 +8,11 @@ import signal
 import sqlite3
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, Token
 
 from pipelines.errors import PipelineError, UsageError
 
@@ -39,11 +40,19 @@ Spend = Annotated[
     str | None,
     Parameter(help="Ask no teacher beyond so much in all, such as 25usd or 100Mtok."),
 ]
+
+
+def _whole(_: Any, tokens: Sequence[Token]) -> int:
+    """A whole number; cyclopts would round others."""
+    return int(tokens[0].value)
+
+
 Limit = Annotated[
     int | None,
     Parameter(
+        converter=_whole,
         help="Ask so many questions only, show them with chains and verdicts, and say what the "
-        "whole run would cost. What is paid stays in the store."
+        "whole run would cost. What is paid stays in the store.",
     ),
 ]
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON.", negative=())]
@@ -158,7 +167,7 @@ def verify(
     *,
     output: Path | None = None,
     verifier: str = "math",
-    workers: int | None = None,
+    workers: Annotated[int | None, Parameter(converter=_whole)] = None,
     explain: Annotated[bool, Parameter(negative=())] = False,
     json: Json = False,
 ) -> None:

@@ -30,7 +30,10 @@ def nodes(recipe: Recipe) -> list[Node]:
     sets = training_sets(recipe)
     samples = recipe.chains.samples
     about = samples.sequential and samples.stop == "band_known"
+    further = config["chains"].pop("teachers")
     drawing = [teacher, config["chains"], seed, *([difficulty_band(recipe)] if about else [])]
+    if further:
+        drawing.append([further, [_content(one) for one in recipe.chains.teachers]])
     measured_on = problem_sets(recipe)
     found = [
         Node(f"questions:{on.name}", "generate", [on.asking(), _files([on]), seed], [],

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from generators.budget import Bill, Budget
+from generators.prices import FREE
 from generators.target import Target
 from pipelines.progress import Progress
+from pipelines.stages import Job
 from verifiers.records import Group
 
 if TYPE_CHECKING:
@@ -54,6 +56,12 @@ class View:
         self._first = self.budget.answers
         self.tick()
 
+    @classmethod
+    def of(cls, job: Job, sampler: Any, questions: int, target: Target | None = None) -> View:
+        """The view of a stage that asks `sampler`."""
+        free = all(teacher.backend in FREE for teacher in job.recipe.teachers)
+        return cls(questions, job.folder.budget, sampler, target, free)
+
     def add(self, group: Group) -> None:
         """A question is finished."""
         self.rows += 1
@@ -81,6 +89,8 @@ class View:
         }
         if slowest := self._slowest():
             found["slowest"] = slowest
+        if trouble := self._trouble():
+            found["trouble"] = trouble
         rows, accepted = last.rows - first.rows, last.accepted - first.accepted
         return found | {"time left": self._left(rows / seconds, accepted / seconds)}
 
@@ -128,6 +138,10 @@ class View:
             f"{urlsplit(end.root).netloc}, {end.pace.typical:.2g} s an answer, "
             f"{throttle.in_flight:,} of at most {int(throttle.limit):,} at a time"
         )
+
+    def _trouble(self) -> str:
+        known = Counter(getattr(self.sampler, "trouble", {}))
+        return ", ".join(f"{reason} {count:,}" for reason, count in known.most_common(4))
 
     def _left(self, rows: float, accepted: float) -> str:
         if self.target is not None:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipelines.card import Made, front_matter
-from pipelines.public import recipe_text, short, without_paths
+from pipelines.card import Made, front_matter, writers
+from pipelines.public import recipe_text, without_paths
 from pipelines.recipe import Recipe, stage_id
 from pipelines.run_folder import read_json
 from pipelines.table import markdown_table
@@ -65,8 +65,7 @@ def _base(recipe: Recipe) -> str | None:
 
 
 def _what(recipe: Recipe, stage: str) -> str:
-    teacher = recipe.teacher
-    name = short(str(teacher.model or teacher.path)) if teacher else None
+    name = "` and `".join(writers(recipe))
     parts = [
         f"A causal language model after stage `{stage}`, trained by distillation"
         + (f" from `{name}`." if name else ".")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from generators.budget import Bill, Budget, model_of, no_price
+from generators.config import TeacherConfig
 from generators.prices import FREE, listed
 from pipelines.recipe import Recipe
 from students.intervals import Z
@@ -21,13 +23,14 @@ class Trial:
     """Some judged questions of a run.
 
     `questions` is how many the whole run has, `asked` the requests that were made now, in
-    `seconds`, for `paid` in all; `writing` is the bill for the questions that a teacher writes.
-    `whole` is what all of it would take.
+    `seconds`, for `paid` in all, with so much `trouble`; `writing` is the bill for the questions
+    that a teacher writes. `whole` is what all of it would take.
     """
 
     groups: list[Group]
     questions: int
     asked: int
+    trouble: dict[str, int]
     seconds: float
     paid: Bill
     writing: Bill
@@ -37,6 +40,17 @@ class Trial:
     def samples(self) -> list[list[Completion]]:
         """What the teacher wrote, by question."""
         return [[done for done, _ in group.samples if done.sampled] for group in self.groups]
+
+    @property
+    def failed(self) -> int:
+        """Requests that brought no answer."""
+        return sum(done.finish_reason == "error" for group in self.samples for done in group)
+
+    @property
+    def reasons(self) -> str:
+        """What went wrong, in brackets, where anything did."""
+        told = ", ".join(f"{reason}: {count}" for reason, count in self.trouble.items())
+        return f" ({told})" if told else ""
 
     @property
     def fresh(self) -> bool:
@@ -53,13 +67,13 @@ def project(recipe: Recipe, trial: Trial, budget: Budget) -> dict[str, Any]:
         reached = right * total >= wanted * n
         total = math.ceil(wanted * n / right) if reached else total
     usages = [[completion.usage for completion in group] for group in trial.samples]
-    costs = [[budget.cost(_name(c), c.usage) for c in group] for group in trial.samples]
+    costs = [[_cost(recipe, budget, done) for done in group] for group in trial.samples]
     whole: dict[str, Any] = {
         "basis": n, "questions": total, "target_in_reach": reached,
         "requests": estimate([len(group) for group in usages], total),
         "prompt_tokens": estimate([sum(u.prompt_tokens for u in g) for g in usages], total),
         "completion_tokens": estimate([sum(u.completion_tokens for u in g) for g in usages], total),
-        "usd": None, "price": _price(recipe, trial, budget), "beside": None,
+        "usd": None, "price": _price(recipe, trial, costs), "beside": None,
         "seconds_at_this_pace": trial.seconds / n * total if trial.fresh else None,
     }  # fmt: skip
     if all(cost is not None for group in costs for cost in group):
@@ -74,29 +88,36 @@ def project(recipe: Recipe, trial: Trial, budget: Budget) -> dict[str, Any]:
     return whole
 
 
-def _price(recipe: Recipe, trial: Trial, budget: Budget) -> str:
+def _cost(recipe: Recipe, budget: Budget, done: Completion) -> float | None:
+    """US dollars that a completion cost; None where nobody knows."""
+    free = [str(teacher.model) for teacher in recipe.teachers if teacher.backend in FREE]
+    model = model_of(done.teacher.get("identity", ""))
+    if model in free or model in [Path(one).name for one in free] or model.startswith("recorded:"):
+        return 0.0
+    return budget.cost(model, done.usage)
+
+
+def _price(recipe: Recipe, trial: Trial, costs: list[list[float | None]]) -> str:
     """Where the price of the answers comes from, or which of them has none."""
-    teacher = recipe.teacher
-    assert teacher is not None
-    if teacher.backend in FREE:
-        return "the teacher runs on this machine, or is recorded: no bill"
-    for completion in (one for group in trial.samples for one in group):
-        if budget.cost(_name(completion), completion.usage) is None:
-            return no_price(model_of(_name(completion)))
-    model, known = str(teacher.model), listed(teacher)
-    if model in recipe.prices:
-        return "the recipe's prices"
-    if known is None:
-        return "what the server said"
-    price, month = known
-    return (
-        f"list price of {month}: {price.input:g} in, {price.output:g} out, US dollars a million "
-        "tokens; the recipe's `prices` win over it"
-    )
 
+    def told(teacher: TeacherConfig) -> str:
+        if teacher.backend in FREE:
+            return "no bill for what runs here or is recorded"
+        if str(teacher.model) in recipe.prices:
+            return "the recipe's prices"
+        if (listing := listed(teacher)) is None:
+            return "what the server said"
+        price, month = listing
+        return (
+            f"list price of {teacher.model} in {month}: {price.input:g} in, {price.output:g} out, "
+            "US dollars a million tokens; the recipe's `prices` win over it"
+        )
 
-def _name(completion: Completion) -> str:
-    return completion.teacher.get("identity", "")
+    for group, known in zip(trial.samples, costs, strict=True):
+        for completion, cost in zip(group, known, strict=True):
+            if cost is None:
+                return no_price(model_of(completion.teacher.get("identity", "")))
+    return "; ".join(dict.fromkeys(map(told, recipe.teachers)))
 
 
 def estimate(values: list[float], total: int) -> dict[str, float | None]:

@@ -105,6 +105,11 @@ class Recipe(BaseModel):
 
     _teachers = field_validator("verifiers")(judges.checked)
 
+    @property
+    def teachers(self) -> list[TeacherConfig]:
+        """All who write chains."""
+        return [*([self.teacher] if self.teacher else []), *self.chains.teachers]
+
     @model_validator(mode="after")
     def _stage_ids(self) -> Recipe:
         ids = [stage_id(stage) for stage in self.stages]
@@ -180,8 +185,9 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
 def dump(recipe: Recipe) -> str:
     """The resolved recipe as YAML."""
     data = recipe.model_dump(mode="json", by_alias=True)
-    for section in (data, *data["verifiers"].values()):
-        if (teacher := section.get("teacher")) and teacher.get("model") == str(EMBEDDED):
+    teachers = [section.get("teacher") for section in (data, *data["verifiers"].values())]
+    for teacher in [*teachers, *data["chains"]["teachers"]]:
+        if teacher and teacher.get("model") == str(EMBEDDED):
             teacher["model"] = "embedded"
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
@@ -245,6 +251,7 @@ def _resolve(recipe: Recipe, path: Path, tree: yaml.Node) -> Recipe:
     asked = judges.teachers(recipe.verifiers)
     places: list[tuple[tuple[str | int, ...], Any]] = [
         (("teacher",), recipe.teacher),
+        *((("chains", "teachers", n), config) for n, config in enumerate(recipe.chains.teachers)),
         *((("verifiers", name, "teacher"), config) for name, config in asked.items()),
         (("student",), recipe.student),
         *((("questions", n), source) for n, source in enumerate(recipe.questions)),

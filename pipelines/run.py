@@ -42,36 +42,37 @@ def check(recipe: Recipe, parts: Sequence[str]) -> None:
             raise UsageError("the recipe has no teacher section")
         if not recipe.questions:
             raise UsageError("the recipe has no questions section")
-        samplers.check(recipe.teacher)
+        for teacher in recipe.teachers:
+            samplers.check(teacher)
     measured = recipe.evaluate if "evaluate" in parts and recipe.student else None
     if measured is not None and measured.backend == "vllm":
         samplers.check_vllm(evaluate.server(recipe))
     _check_files(recipe, generating)
-    local = recipe.teacher is not None and recipe.teacher.backend == "local" and generating
+    local = [one for one in recipe.teachers if one.backend == "local" and generating]
     if not local and not training:
         return
     if not samplers.has_training():
         raise UsageError("local models need torch: pip install 'distill-factory[train]'")
     from students import models
 
-    if local and recipe.teacher is not None:
-        models.check(str(recipe.teacher.model))
+    for teacher in local:
+        models.check(str(teacher.model))
     if training and recipe.student is not None:
         models.rehearse(recipe.student)
 
 
 def _check_files(recipe: Recipe, generating: bool) -> None:
     against = recipe.curate.decontaminate.against if recipe.curate.decontaminate else []
-    paths = [other.path for other in against]
+    paths, recorded = [other.path for other in against], list[str]()
     if generating:
         sources = [*recipe.questions, *problem_sets(recipe)]
         paths += [source.path for source in sources if source.source == "jsonl"]
-        if recipe.teacher is not None and recipe.teacher.path is not None:
-            paths.append(recipe.teacher.path)
+        recorded = [teacher.path for teacher in recipe.teachers if teacher.path is not None]
+        paths += recorded
     for path in paths:
         if not Path(path).exists():
             raise UsageError(f"no such file: {path}")
-        if Path(path).is_dir() and recipe.teacher is not None and path == recipe.teacher.path:
+        if Path(path).is_dir() and path in recorded:
             raise UsageError(f"{path} is a folder, not a file of recorded chains")
 
 
@@ -175,8 +176,7 @@ def stage_errors() -> Iterator[None]:
 
 def _budget(recipe: Recipe, text: str | None) -> Budget:
     """What is paid and may be spent: with a limit in dollars, all who are asked need a price."""
-    teachers = [recipe.teacher, *judges.teachers(recipe.verifiers).values()]
-    asked = [one for one in teachers if one is not None]
+    asked = [*recipe.teachers, *judges.teachers(recipe.verifiers).values()]
     known = {str(one.model): found[0] for one in asked if (found := listed(one)) is not None}
     paying = Budget(text, known | recipe.prices)
     for one in asked:

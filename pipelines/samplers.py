@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generators.config import TeacherConfig
+from generators.config import ChainsConfig, TeacherConfig
 from generators.store import Store
 from generators.stored import Stored
 from generators.teachers.servers import Servers
@@ -15,6 +15,7 @@ from students.identity import identity
 from verifiers.sampler import Sampler
 
 if TYPE_CHECKING:
+    from generators.teachers.ensemble import Ensemble
     from generators.teachers.recorded import RecordedSampler
     from generators.teachers.warm import Warm
     from students.rollouts.decoder import LocalSampler
@@ -69,6 +70,22 @@ def recorded(config: TeacherConfig) -> RecordedSampler:
     from generators.teachers.recorded import RecordedSampler
 
     return RecordedSampler(str(config.path), prompt=config.prompt, columns=config.completions or ())
+
+
+def drawing(
+    config: TeacherConfig, chains: ChainsConfig, servers: Servers, store: Store
+) -> Stored | Warm | Ensemble:
+    """Who writes the chains: the teacher, or it and further ones in turn."""
+    if not chains.teachers:
+        return asking(config, servers, store)
+    from generators.teachers.ensemble import Ensemble, Member
+
+    return Ensemble(
+        [
+            Member(asking(one, servers, store), None if chains.sampling else one.sampling.chosen())
+            for one in (config, *chains.teachers)
+        ]
+    )
 
 
 def asking(config: TeacherConfig, servers: Servers, store: Store) -> Stored | Warm:

@@ -9,6 +9,8 @@ from typing import Any
 from generators.budget import Bill
 from generators.chains import chains
 from pipelines import samplers
+from pipelines.errors import PipelineError
+from pipelines.live import View, watching
 from pipelines.projection import Trial, project
 from pipelines.recipe import Recipe, difficulty_band
 from pipelines.run_folder import chain_row, problem_row
@@ -31,23 +33,26 @@ def run(job: Job, limit: int, asked_for: Recipe) -> Trial:
     """Ask `limit` of the questions that data/problems holds; nothing but the store is written.
 
     `asked_for` is the recipe by which the questions were made: `fewer_questions`, or the whole one.
-    Raises TeacherError as the teacher does.
+    Raises TeacherError as the teacher does, and PipelineError where no answer came at all.
     """
     budget = job.folder.budget
     there = job.folder.manifest["stages"]["questions"]["counts"]["problems"]
     chosen = _chosen(job, there, min(limit, there))
     job.progress.start("trial")
     before, start = budget.bill, time.monotonic()
-    groups, asked = asyncio.run(_draw(job, chosen))
+    groups, asked, trouble = asyncio.run(_draw(job, chosen))
     wanted, written = _to_write(job.recipe), _to_write(asked_for)
     trial = Trial(
         groups=groups,
         questions=there + wanted - written,
         asked=asked,
+        trouble=trouble,
         seconds=time.monotonic() - start,
         paid=budget.bill - before,
         writing=before.times(wanted / written) if written else Bill(),
     )
+    if trial.failed == sum(map(len, trial.samples)):
+        raise PipelineError(f"the teacher gave no answer at all{trial.reasons}")
     trial.whole = project(job.recipe, trial, budget)
     return trial
 
@@ -65,23 +70,26 @@ def _chosen(job: Job, there: int, count: int) -> list[Problem]:
     return [problem for place, problem in problems if place in places]
 
 
-async def _draw(job: Job, problems: list[Problem]) -> tuple[list[Group], int]:
-    """The judged groups in the order of their problems, and how many requests were made."""
+async def _draw(job: Job, problems: list[Problem]) -> tuple[list[Group], int, dict[str, int]]:
+    """The judged groups in the order of their problems, how many requests were made, and what went
+    wrong with them."""
     recipe = job.recipe
     assert recipe.teacher is not None
     order = {problem.id: place for place, problem in enumerate(problems)}
     groups = []
     with job.folder.store() as store:
-        sampler = samplers.asking(recipe.teacher, job.servers, store)
+        sampler = samplers.drawing(recipe.teacher, recipe.chains, job.servers, store)
         sampling = recipe.chains.sampling or recipe.teacher.sampling
-        async with job.pool(store) as pool:
+        view = View.of(job, sampler, len(problems))
+        async with job.pool(store) as pool, watching(job.progress, view):
             async for group in chains(
                 problems, sampler, pool, store, recipe.chains, sampling, recipe.seed,
                 difficulty_band(recipe),
             ):  # fmt: skip
                 groups.append(group)
-                job.progress.update(f"{len(groups)} of {len(problems)} questions")
-    return sorted(groups, key=lambda group: order[group.problem.id]), sampler.asked
+                view.add(group)
+    groups.sort(key=lambda group: order[group.problem.id])
+    return groups, sampler.asked, getattr(sampler, "trouble", {})
 
 
 def as_json(trial: Trial) -> dict[str, Any]:

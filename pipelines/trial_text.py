@@ -38,10 +38,16 @@ def _drawn(trial: Trial) -> str:
     verdicts = [v for group in trial.groups for c, v in group.samples if c.sampled]
     statuses = Counter(verdict.status for verdict in verdicts)
     told = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
-    return (
+    lines = [
         f"{len(trial.groups):,} of {trial.questions:,} questions, {len(verdicts):,} chains: "
         f"{told}; {trial.asked:,} requests, {trial.seconds:.1f} s. They stay in the store."
-    )
+    ]
+    if trial.failed:
+        lines.append(
+            f"{trial.failed:,} of {len(verdicts):,} requests failed{trial.reasons}; the next run "
+            "asks them again"
+        )
+    return "\n".join(lines)
 
 
 def _whole(trial: Trial) -> str:

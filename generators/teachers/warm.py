@@ -27,6 +27,11 @@ class Warm:
         return self.stored.asked
 
     @property
+    def trouble(self) -> dict[str, int]:
+        """What went wrong, by reason."""
+        return self.stored.trouble
+
+    @property
     def endpoints(self) -> list[Any]:
         """The servers that are asked."""
         return self.stored.endpoints

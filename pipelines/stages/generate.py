@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from generators.chains import chains
 from generators.config import QuestionSource
-from generators.prices import FREE
 from generators.questions import BadRow, questions
 from generators.questions.evolve import evolve
 from generators.questions.pile import Pile
@@ -192,12 +191,10 @@ async def _draw(job: Job, drawn: _Drawn) -> Counts:
     recipe = job.recipe
     assert recipe.teacher is not None
     with job.folder.store() as store, job.folder.table("chains", CHAIN) as table:
-        sampler = samplers.asking(recipe.teacher, job.servers, store)
+        sampler = samplers.drawing(recipe.teacher, recipe.chains, job.servers, store)
         sampling = recipe.chains.sampling or recipe.teacher.sampling
         target = _target(job)
-        drawn.view = View(
-            _asked(job), job.folder.budget, sampler, target, recipe.teacher.backend in FREE
-        )
+        drawn.view = View.of(job, sampler, _asked(job), target)
         async with job.pool(store) as pool, watching(job.progress, drawn.view):
             async for group in chains(
                 drawn.problems(), sampler, pool, store, recipe.chains, sampling, recipe.seed,

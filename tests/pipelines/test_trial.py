@@ -7,6 +7,7 @@ import pytest
 from pipelines.projection import estimate, student
 from tests.pipelines.test_judges import served
 from tests.pipelines.test_run import distill, rows
+from tests.servers.teacher import always, first
 
 RECIPE = """\
 name: tried
@@ -84,7 +85,21 @@ def test_a_target_out_of_reach_is_said_before_it_is_paid_for(place, tmp_path):
     assert "out of reach" in said
 
 
-@pytest.mark.parametrize("limit", ["0", "-3", "many"])
+def test_a_teacher_that_answers_nothing_is_an_error_and_one_that_fails_at_times_is_told(
+    place, tmp_path
+):
+    with served(plan=always("context")) as server:
+        recipe = place(server.base_url)
+        done = distill("run", recipe, "--run-dir", tmp_path / "r", "--limit", "2", check=1)
+    assert "gave no answer at all (prompt too long: 6)" in done.stderr
+    assert "whole run" not in done.stdout
+    with served(plan=first("context"), message=answered) as server:
+        recipe = place(server.base_url)
+        said = distill("run", recipe, "--run-dir", tmp_path / "s", "--limit", "2", check=0).stdout
+    assert "1 of 6 requests failed (prompt too long: 1); the next run asks them again" in said
+
+
+@pytest.mark.parametrize("limit", ["0", "-3", "many", "2.5"])
 def test_what_is_no_limit_is_refused_and_writes_nothing(place, tmp_path, limit):
     recipe = place("http://localhost:9/v1")
     distill("generate", recipe, "--run-dir", tmp_path / "r", "--limit", limit, check=2)
