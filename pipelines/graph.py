@@ -86,8 +86,9 @@ def _learning(recipe: Recipe, config: dict[str, Any], teacher: Any) -> list[Node
                  partial(train.run, stage=stage, before=before), train.VERSION,
                  outputs=[f"students/{name}/config.json"])
         )  # fmt: skip
-        measure(name, None, [f"train:{name}"], before or "base")
-        before = name
+        if stage.policy:
+            measure(name, None, [f"train:{name}"], before or "base")
+            before = name
     return found
 
 
@@ -122,7 +123,8 @@ def measured_stages(recipe: Recipe) -> list[str]:
     """What is evaluated, in the order of the table: base, the stages, the teacher last."""
     if recipe.evaluate is None:
         return []
-    stages = ["base", *map(stage_id, recipe.stages)] if recipe.student else []
+    policies = [stage_id(stage) for stage in recipe.stages if stage.policy]
+    stages = ["base", *policies] if recipe.student else []
     wanted = recipe.evaluate.teacher
     free = recipe.teacher is not None and recipe.teacher.backend in ("local", "vllm", "recorded")
     if recipe.teacher is not None and (free if wanted is None else wanted):

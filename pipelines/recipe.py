@@ -50,6 +50,11 @@ ELSEWHERE = {
     "lora_alpha": "alpha",
     "lora_dropout": "dropout",
     "target_modules": "targets",
+    "use_dora": "dora",
+    "use_rslora": "rslora",
+    "load_in_4bit": "quantize",
+    "additional_special_tokens": "tokens",
+    "center_rewards_coefficient": "centering",
     "model_name_or_path": "model",
 }
 

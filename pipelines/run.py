@@ -58,7 +58,7 @@ def check(recipe: Recipe, parts: Sequence[str]) -> None:
     for teacher in local:
         models.check(str(teacher.model))
     if training and recipe.student is not None:
-        models.rehearse(recipe.student)
+        models.rehearse(recipe.student, any(not stage.policy for stage in recipe.stages))
 
 
 def _check_files(recipe: Recipe, generating: bool) -> None:

@@ -8,9 +8,24 @@ HEAD = ("stage", "pass@1", "95 % interval", "greedy", "tokens", "against before"
 
 
 def text_table(rows: list[dict[str, Any]]) -> str:
-    """evaluation.json for a terminal, one table a problem set."""
-    names = dict.fromkeys(row["on"] for row in rows)
-    return "\n\n".join(_table([row for row in rows if row["on"] == on]) for on in names)
+    """evaluation.json for a terminal, one table a problem set, a line a reward model."""
+    policies, ranked = _kinds(rows)
+    names = dict.fromkeys(row["on"] for row in policies)
+    tables = [_table([row for row in policies if row["on"] == on]) for on in names]
+    return "\n\n".join([*tables, *map(_ranked, ranked)])
+
+
+def _kinds(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(rows of policies, rows of reward models)."""
+    ranked = [row for row in rows if "accuracy" in row]
+    return [row for row in rows if "accuracy" not in row], ranked
+
+
+def _ranked(row: dict[str, Any]) -> str:
+    return (
+        f"{row['stage']} ranks {_percent(row['accuracy'])} % [{_percent(row['low'])}, "
+        f"{_percent(row['high'])}] of {row['n']:,} held-out pairs right"
+    )
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
@@ -53,11 +68,12 @@ def _difference(vs: dict[str, Any] | None) -> str:
 
 
 def markdown_table(rows: list[dict[str, Any]]) -> str:
-    """evaluation.json for a card, one table a problem set."""
+    """evaluation.json for a card, one table a problem set, a line a reward model."""
+    policies, ranked = _kinds(rows)
     parts = []
-    for on in dict.fromkeys(row["on"] for row in rows):
-        mine = [row for row in rows if row["on"] == on]
+    for on in dict.fromkeys(row["on"] for row in policies):
+        mine = [row for row in policies if row["on"] == on]
         cells = [HEAD, ("---",) * len(HEAD), *(_cells(row) for row in mine)]
         table = "\n".join(f"| {' | '.join(row)} |" for row in cells)
         parts.append(f"On `{on}`, {mine[0]['n']:,} problems:\n\n{table}")
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *(f"{_ranked(row)}." for row in ranked)])

@@ -47,7 +47,24 @@ class Lora(Section):
     rank: int = Field(16, gt=0, description="Rank of the adapters.")
     alpha: int | None = Field(None, gt=0, description="Scale; twice the rank if absent.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapters' input.")
-    targets: str | list[str] = Field("all-linear", description="Modules that get an adapter.")
+    targets: str | list[str] = Field(
+        "all-linear", description="Modules that get an adapter: all layers but the head, a list of "
+        "names such as [q_proj, v_proj], or a regular expression."
+    )  # fmt: skip
+    dora: bool = Field(
+        False, description="Learn the magnitudes of columns beside (DoRA, arXiv 2402.09353)."
+    )
+    rslora: bool = Field(
+        False, description="Scale by alpha / sqrt(rank), not alpha / rank (arXiv 2312.03732)."
+    )
+    quantize: Literal["nf4", "fp4"] | None = Field(
+        None, description="Hold the frozen weights in 4 bits (QLoRA, arXiv 2305.14314); adapters "
+        "are merged into the weights as they are stored. Needs the extra `qlora`."
+    )  # fmt: skip
+    begin: Literal["adapter", "merged"] = Field(
+        "adapter", description="A stage goes on with the adapter of the one before, or `merged`: "
+        "that is merged into the weights first, and a new one begins."
+    )  # fmt: skip
 
 
 class StudentConfig(Section):
@@ -59,11 +76,19 @@ class StudentConfig(Section):
     dtype: Literal["float32", "bfloat16", "auto"] = Field(
         "auto", description="Weights in memory; auto is bfloat16 on a GPU, float32 on a CPU."
     )
+    tokens: list[Annotated[str, Field(min_length=1)]] = Field(
+        [], description="Tokens that the vocabulary gets, such as <think>; each starts as the mean "
+        "of all others, and is trained with adapters too."
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _one(self) -> StudentConfig:
         if (self.model is None) == (self.scratch is None):
             raise ValueError("give either model or scratch")
+        if self.lora is not None and self.lora.quantize and self.scratch is not None:
+            raise ValueError("lora.quantize needs a model; scratch has no weights to quantise")
+        if len(set(self.tokens)) < len(self.tokens):
+            raise ValueError("tokens: a token stands there twice")
         return self
 
 
@@ -72,6 +97,8 @@ class Training(Section):
 
     reads: ClassVar[str] = "sft"
     """The training set that the stage reads."""
+    policy: ClassVar[bool] = True
+    """Whether the stage trains the student itself, which the next one goes on from."""
 
     id: str | None = Field(
         None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
@@ -160,6 +187,29 @@ class DPO(FromRows):
     )  # fmt: skip
 
 
+class RewardModel(Training):
+    """A reward model on the last policy's decoder, from the pairs that `dpo` reads.
+
+    It is no policy: the next stage goes on from the stage before it.
+    """
+
+    reads: ClassVar[str] = "dpo"
+    policy: ClassVar[bool] = False
+    kind: Literal["reward_model"] = "reward_model"
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
+    margin: float = Field(
+        0.0, ge=0, description="How far the chosen completion's reward is to be ahead."
+    )
+    centering: float = Field(
+        0.0, ge=0, description="Weight of the squared sum of a pair's rewards, which keeps them "
+        "about zero; 0.01 is usual (arXiv 2312.09244)."
+    )  # fmt: skip
+    heldout: float = Field(
+        0.1, ge=0, lt=1, description="Share of the problems whose pairs are not trained on; its "
+        "accuracy is measured on them."
+    )  # fmt: skip
+
+
 class GRPO(Weights, Training):
     """Group-relative policy optimisation with the verifiers as reward (arXiv 2402.03300)."""
 
@@ -190,8 +240,10 @@ class GRPO(Weights, Training):
     )
 
 
-Stage = Annotated[CPT | SFT | DPO | GRPO, Field(discriminator="kind")]
-STAGES: dict[str, type[Training]] = {"cpt": CPT, "sft": SFT, "dpo": DPO, "grpo": GRPO}
+Stage = Annotated[CPT | SFT | RewardModel | DPO | GRPO, Field(discriminator="kind")]
+STAGES: dict[str, type[Training]] = {
+    "cpt": CPT, "sft": SFT, "reward_model": RewardModel, "dpo": DPO, "grpo": GRPO,
+}  # fmt: skip
 
 
 class Heldout(Section):

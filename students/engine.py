@@ -16,7 +16,7 @@ from torch import nn
 
 from students import checkpoints, models
 from students.batches.pack import Packed
-from students.batches.scorer import Scorer
+from students.batches.scorer import scorer as scorer_of
 from students.config import Training
 from students.errors import DataError
 from students.memory import release
@@ -51,7 +51,7 @@ def train(
     """
     partial = partial_of(out)
     accelerator = Accelerator()
-    scorer = Scorer(model, uniform=getattr(objective, "uniform", False))
+    scorer = scorer_of(model, uniform=getattr(objective, "uniform", False))
     _hold(model, config.activations)
     optimizer = _optimizer(scorer, config)
     scorer, optimizer = accelerator.prepare(scorer, optimizer)
@@ -189,8 +189,7 @@ def _finish(model: Any, tokenizer: Any, partial: Path, out: Path) -> None:
     final = partial / "model"
     shutil.rmtree(final, ignore_errors=True)
     final.mkdir(parents=True)
-    summary = models.describe(model)
-    models.save(model, tokenizer, final)
+    summary = models.save(model, tokenizer, final)
     (final / "training.json").write_text(json.dumps(summary) + "\n")
     shutil.rmtree(out, ignore_errors=True)
     place(final, out)

@@ -1,9 +1,9 @@
-"""Models and tokenizers: load, build from nothing, adapt with LoRA, save as plain folders."""
+"""Models and tokenizers: load, build from nothing, save as plain folders."""
 
 from __future__ import annotations
 
-import math
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,15 +15,19 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    BitsAndBytesConfig,
     GenerationConfig,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
 from transformers.utils import logging
 
+from students.adapters import adapt, merge_error
 from students.batches.attention import NAME as ATTENTION
-from students.config import Lora, Scratch, StudentConfig
+from students.config import Scratch, StudentConfig
 from students.errors import ModelError
+from students.heads import with_head
+from students.vocabulary import extend, grow, missing
 
 END, PAD = "<|end|>", "<|endoftext|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
@@ -103,14 +107,21 @@ def _as_loaded(tokenizer: PreTrainedTokenizerBase, config: Any) -> PreTrainedTok
         return load_tokenizer(folder)
 
 
-def load(name: str | Path, dtype: str = "auto") -> tuple[Any, PreTrainedTokenizerBase]:
-    """Model and tokenizer of a local folder or hub id; raises ModelError."""
+def load(
+    name: str | Path, dtype: str = "auto", kind: Any = AutoModelForCausalLM,
+    quantize: str | None = None,
+) -> tuple[Any, PreTrainedTokenizerBase]:  # fmt: skip
+    """Model (of the auto class `kind`) and tokenizer of a folder or hub id; raises ModelError.
+
+    `quantize` holds the matrices of its layers in 4 bits of that form, nf4 or fp4.
+    """
     if dtype == "auto":
         dtype = "bfloat16" if torch.cuda.is_available() else "float32"
+    held = getattr(torch, dtype.removeprefix("torch."))
+    packed = {"quantization_config": quantization(quantize, held)} if quantize else {}
+    check(str(name))
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            str(name), attn_implementation=ATTENTION, dtype=dtype.removeprefix("torch.")
-        )
+        model = kind.from_pretrained(str(name), attn_implementation=ATTENTION, dtype=held, **packed)
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"no model at {str(name)!r}: {_first_line(error)}") from error
     return model, load_tokenizer(str(name))
@@ -120,21 +131,40 @@ def check(name: str) -> Any:
     """The configuration of a model, without its weights; ModelError where there is none."""
     if not Path(name).is_dir() and (Path(name).is_absolute() or name.startswith(".")):
         raise ModelError(f"no model at {name!r}: no such folder")
+    if (Path(name) / "adapter_config.json").is_file():
+        raise ModelError(f"{name!r} holds an adapter, not a model: merge it into its model first")
     try:
-        return AutoConfig.from_pretrained(name)
+        config = AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise ModelError(f"no model at {name!r}: {_first_line(error)}") from error
+    if getattr(config, "quantization_config", None):
+        raise ModelError(
+            f"the weights of {name!r} are quantised: give the model they were made from, and "
+            "lora.quantize where they are to be held in 4 bits"
+        )
+    return config
 
 
-def rehearse(student: StudentConfig) -> None:
-    """Raise ModelError where the student cannot be built or adapted, without any weights."""
+def rehearse(student: StudentConfig, reward: bool = False) -> None:
+    """Raise ModelError where the student cannot be built or adapted, without any weights.
+
+    `reward`: it is to be made into a reward model too.
+    """
     if student.scratch is not None:
-        config = _config(student.scratch, load_tokenizer(student.scratch.tokenizer))
+        tokenizer = load_tokenizer(student.scratch.tokenizer)
+        config = _config(student.scratch, tokenizer)
     else:
         config = check(str(student.model))
+        tokenizer = load_tokenizer(str(student.model)) if student.tokens or reward else None
+    if student.lora is not None and student.lora.quantize:
+        quantization(student.lora.quantize, torch.float32)
     try:
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, attn_implementation=ATTENTION)
+        if student.tokens:
+            extend(model, tokenizer, student.tokens)
+        if reward:
+            model = with_head(model, tokenizer, 0)
         if student.lora is not None:
             adapt(model, student.lora, 0)
     except (ValueError, RuntimeError) as error:
@@ -142,86 +172,78 @@ def rehearse(student: StudentConfig) -> None:
 
 
 def start(config: StudentConfig, seed: int) -> tuple[Any, PreTrainedTokenizerBase]:
-    """The student before any training."""
+    """The student before any training, with QLoRA its weights in 4 bits."""
     if config.scratch is not None:
-        return build(config.scratch, seed)
-    assert config.model is not None
-    return load(config.model, config.dtype)
+        model, tokenizer = build(config.scratch, seed)
+    else:
+        bits = config.lora.quantize if config.lora else None
+        model, tokenizer = load(str(config.model), config.dtype, quantize=bits)
+    extend(model, tokenizer, config.tokens)
+    return model, tokenizer
 
 
-def adapt(model: Any, lora: Lora, seed: int, adapter: Path | None = None) -> Any:
-    """`model` with a LoRA adapter, everything else frozen: a fresh one, or that of a folder.
-
-    The adapter is in float32, whatever the model is in.
-    """
-    from peft import LoraConfig, PeftModel, get_peft_model
-
-    if adapter is not None:
-        return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
-    config = LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha or 2 * lora.rank,
-        lora_dropout=lora.dropout,
-        target_modules=lora.targets,
-        task_type="CAUSAL_LM",
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return get_peft_model(model, config)
+def quantization(form: str, dtype: torch.dtype) -> Any:
+    """How transformers is to load weights in 4 bits (arXiv 2305.14314); raises ModelError."""
+    if find_spec("bitsandbytes") is None:
+        raise ModelError(
+            "lora.quantize needs bitsandbytes: pip install 'distill-factory[train,qlora]'"
+        )
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type=form, bnb_4bit_compute_dtype=dtype,
+        bnb_4bit_use_double_quant=True,
+    )  # fmt: skip
 
 
-def save(model: Any, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
+def save(model: Any, tokenizer: PreTrainedTokenizerBase, out: Path) -> dict[str, Any]:
     """Write a plain Hugging Face folder; with LoRA the merged weights, the adapter in adapter/.
 
     The adapter is merged into the weights as they are stored, where training held them in fewer
-    bits.
+    bits. Returns the number of weights, the share of them that was trained, and with LoRA the
+    `merge_error`.
     """
+    found = describe(model)
     if hasattr(model, "merge_and_unload"):
         adapter = out / "adapter"
-        model.save_pretrained(str(adapter))
-        stored = stored_dtype(model)
-        if stored not in (None, model.dtype):
-            from peft import PeftModel
-
-            base, _ = load(model.get_base_model().name_or_path, str(stored))
-            model = PeftModel.from_pretrained(base, str(adapter))
+        model.save_pretrained(str(adapter), save_embedding_layers=False)
+        model = _on_stored(model, tokenizer, adapter)
+        found["merge_error"] = round(merge_error(model), 6)
         model = model.merge_and_unload()
     model.save_pretrained(str(out))
     tokenizer.save_pretrained(str(out))
-
-
-def describe(model: Any) -> dict[str, Any]:
-    """Weights in all, the share that is trained, and with LoRA what merging loses."""
-    total = sum(p.numel() for p in model.parameters())
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    found = {"weights": total, "trained": trained, "share": round(trained / total, 4)}
-    if hasattr(model, "merge_and_unload"):
-        found["merge_error"] = round(merge_error(model), 6)
     return found
 
 
-def stored_dtype(model: Any) -> torch.dtype | None:
-    """The dtype of the weights that an adapted model was loaded from; None where it was built."""
-    name = model.get_base_model().name_or_path
-    return AutoConfig.from_pretrained(name).dtype or torch.float32 if name else None
+def _on_stored(model: Any, tokenizer: PreTrainedTokenizerBase, adapter: Path) -> Any:
+    """An adapted model, on the weights that it stands on as they are stored."""
+    name, bits = model.get_base_model().name_or_path, is_quantized(model)
+    if not name:
+        return model
+    stored = check(name).dtype or torch.float32
+    if stored == model.dtype and not bits:
+        return model
+    from peft import PeftModel
+
+    base, own = load(name, str(stored))
+    grow(base, missing(tokenizer, own))
+    if hasattr(model, "score"):
+        base = with_head(base, tokenizer, 0)
+    return PeftModel.from_pretrained(base, str(adapter))
 
 
-@torch.no_grad()
-def merge_error(model: Any) -> float:
-    """|merged - exact| / |change|: the part of the adapter's change that merged weights round away.
+def is_quantized(model: Any) -> bool:
+    """Whether the layers of a model are held in 4 bits."""
+    return any(hasattr(p, "quant_state") for p in model.parameters())
 
-    About 0 with weights of 32 bits; 1 where 16 bits hold nothing of it.
-    """
-    lost = change = 0.0
-    stored = stored_dtype(model)
-    for layer in model.modules():
-        if hasattr(layer, "get_delta_weight"):
-            weight = layer.get_base_layer().weight
-            delta = layer.get_delta_weight("default").float()
-            merged = (weight.float() + delta).to(stored or weight.dtype)
-            lost += (merged.double() - weight.double() - delta.double()).square().sum().item()
-            change += delta.square().sum().item()
-    return math.sqrt(lost / change) if change else 0.0
+
+def describe(model: Any) -> dict[str, Any]:
+    """Weights in all, and the share that is trained."""
+    counts = [
+        (p.quant_state.shape.numel() if hasattr(p, "quant_state") else p.numel(), p.requires_grad)
+        for p in model.parameters()
+    ]
+    total = sum(count for count, _ in counts)
+    trained = sum(count for count, learns in counts if learns)
+    return {"weights": total, "trained": trained, "share": round(trained / total, 4)}
 
 
 def device() -> torch.device:

@@ -9,13 +9,15 @@ from typing import Any
 
 from students.batches.pack import Unit
 from students.batches.tokenise import Report, Rows, tokenised
-from students.batches.units import units
-from students.config import DPO, GRPO, FromRows, Training
+from students.batches.units import Units, units
+from students.config import DPO, GRPO, FromRows, RewardModel, Training
 from students.objectives import Objective
 from students.objectives.dpo import Dpo
 from students.objectives.grpo import Grpo
+from students.objectives.reward_model import Reward
 from students.objectives.sft import Sft
 from students.reference import Reference, with_reference
+from students.reward_model import kept_apart
 from students.rollouts.decoder import LocalSampler
 from students.rollouts.source import RolloutSource
 from students.sources import FileSource, Source
@@ -32,6 +34,8 @@ class Plan:
     steps: int
     counts: dict[str, int] = field(default_factory=dict)
     """Rows, and how many of them were dropped, cut or split."""
+    held: Units | None = None
+    """What a reward model is measured on."""
 
 
 def from_rows(
@@ -44,7 +48,7 @@ def from_rows(
     cache: Path,
     report: Report = lambda text: None,
 ) -> Plan:
-    """CPT, SFT and DPO: objective and batches from the rows of a training set.
+    """CPT, SFT, DPO and reward model: objective and batches from the rows of a training set.
 
     `name` names the model by content, `cache` is a folder for tokens and reference log-probs,
     `report` is told how far tokenisation is.
@@ -58,13 +62,18 @@ def from_rows(
     counts = {"rows": tokens.rows, **({"bad_dropped": bad} if bad else {}), **counts}
     objective: Objective = Sft()
     learned: Sequence[Unit] = found
+    held = None
+    if isinstance(stage, RewardModel):
+        objective = Reward(stage.margin, stage.centering)
+        learned, held = kept_apart(found, stage.heldout, seed)
     if isinstance(stage, DPO):
         objective = Dpo(stage.beta, stage.label_smoothing, stage.rpo_alpha)
         learned = with_reference(found, model, name, cache / "reference")
     source = FileSource(learned, stage.tokens_per_step, seed)
     if stage.epochs is None and stage.max_steps is not None:
-        return Plan(objective, source, stage.max_steps, counts)
-    return Plan(objective, source, _limited(stage, source.steps(stage.epochs or 1)), counts)
+        return Plan(objective, source, stage.max_steps, counts, held)
+    steps = _limited(stage, source.steps(stage.epochs or 1))
+    return Plan(objective, source, steps, counts, held)
 
 
 def from_rollouts(

@@ -83,7 +83,7 @@ def _weights(job: Job, stage: str) -> str:
     assert student is not None
     if stage != "base":
         return str(students / stage)
-    if student.model is not None:
+    if student.model is not None and not student.tokens:
         return student.model
     from students import models
 
@@ -95,7 +95,8 @@ def _untrained(recipe: Recipe) -> tuple[Any, Any]:
     from students import models
 
     assert recipe.student is not None
-    return models.start(recipe.student.model_copy(update={"dtype": "auto"}), recipe.seed)
+    plain = recipe.student.model_copy(update={"dtype": "auto", "lora": None})
+    return models.start(plain, recipe.seed)
 
 
 def server(recipe: Recipe) -> VllmConfig:
@@ -131,6 +132,10 @@ def write_table(folder: RunFolder, measured: Sequence[tuple[str, str]]) -> list[
             answers = folder.read_table("evaluation", file_of(stage, on))
             raw.setdefault(on, []).append((stage, answers))
     rows = [row for on, stages in raw.items() for row in table(stages, ROUND, on)]
+    for name, entry in folder.manifest["stages"].items():
+        if pairs := entry["counts"].get("pairs"):
+            stage = name.removeprefix("train:")
+            rows.append({"stage": stage, "round": ROUND, "on": "pairs", **pairs})
     for row in rows:
         counts = trained(folder, row["stage"])
         row |= {key: counts[key] for key in ("skipped", "ended") if key in counts}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.recipe import stage_id
 from pipelines.stages import Counts, Job
 from pipelines.training_rows import TrainingRows
-from students.config import GRPO, FromRows, Training
+from students.config import GRPO, FromRows, RewardModel, Training
 from verifiers.files import place
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def run(job: Job, stage: Training, before: str | None) -> Counts:
     name, students = stage_id(stage), job.folder.path / "students"
     students.mkdir(exist_ok=True)
     rows = TrainingRows(job, stage)
-    model, tokenizer, origin = policy(job, before)
+    model, tokenizer, origin = student(job, before, stage)
     metrics = Metrics(job, name, fresh=not engine.resumable(students / name))
     with _plan(job, stage, rows, model, tokenizer, origin) as plan:
         engine.train(
@@ -35,31 +35,46 @@ def run(job: Job, stage: Training, before: str | None) -> Counts:
             metrics.add, keep=True,
         )  # fmt: skip
     summary = json.loads((students / name / "training.json").read_text())
+    if plan.held is not None:
+        from students.reward_model import accuracy
+
+        pairs = summary["pairs"] = accuracy(students / name, plan.held)
+        right = f"{pairs['accuracy']:.1%} of {pairs['n']} held-out pairs"
+        job.progress.note(f"{name} ranks {right} right")
     return {**plan.counts, **metrics.totals(), **summary, **_ended(job, name, plan.source)}
 
 
-def policy(job: Job, before: str | None) -> tuple[Any, Any, str]:
-    """The policy as stage `before` left it, its tokenizer, and a name for it by content.
+def student(job: Job, before: str | None, stage: Training) -> tuple[Any, Any, str]:
+    """The model that `stage` trains, its tokenizer, and a name for it by content.
 
-    A LoRA policy is handed on as the one adapter that all stages train, on the student before any
-    training: merged weights round it where they are of 16 bits.
+    It is the policy as stage `before` left it, for a reward model under a new head. A LoRA policy
+    is handed on as the one adapter that all stages train, on the student before any training:
+    merged weights round it where they are of 16 bits.
     """
     from students import models
+    from students.adapters import adapt
+    from students.heads import with_head
     from students.identity import identity
+    from students.vocabulary import ids_of
 
     config, seed = job.recipe.student, job.recipe.seed
     assert config is not None
-    start = f"{config.model_dump(mode='json')} {seed} {identity(str(config.model))}"
+    lora = config.lora
+    name = f"{config.model_dump(mode='json')} {seed} {identity(str(config.model))}"
     last = job.folder.path / "students" / before if before else None
-    if config.lora is None and last is not None:
-        model, tokenizer = models.load(last, config.dtype)
-        return model.to(models.device()), tokenizer, identity(last)
-    model, tokenizer = models.start(config, seed)
-    if config.lora is not None:
-        adapter = last / "adapter" if last else None
-        model = models.adapt(model, config.lora, seed, adapter)
-        start += f" {identity(adapter)}" if adapter else ""
-    return model.to(models.device()), tokenizer, start
+    adapter = last / "adapter" if last and lora and lora.begin == "adapter" else None
+    if last and not adapter:
+        quantize = lora.quantize if lora else None
+        model, tokenizer = models.load(last, config.dtype, quantize=quantize)
+        name = identity(last)
+    else:
+        model, tokenizer = models.start(config, seed)
+        name += f" {identity(adapter)}" if adapter else ""
+    if isinstance(stage, RewardModel):
+        model = with_head(model, tokenizer, seed)
+    if lora is not None:
+        model = adapt(model, lora, seed, adapter, ids_of(tokenizer, config.tokens))
+    return model.to(models.device()), tokenizer, name
 
 
 def _ended(job: Job, name: str, source: Any) -> Counts:

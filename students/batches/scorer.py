@@ -58,3 +58,22 @@ class Scorer(nn.Module):
         if torch.is_autocast_enabled(kind):
             return torch.get_autocast_dtype(kind)
         return self.model.dtype
+
+
+class Rewarder(Scorer):
+    """A reward model that scores packed batches: one reward a document, from its last token.
+
+    Args:
+        model: a sequence classifier of transformers with one label and the `distill` attention.
+    """
+
+    def forward(self, packed: Packed) -> Tensor:
+        """Rewards [answers] of `packed`, in order: of all documents but shared prompts."""
+        last = torch.tensor(packed.lengths).cumsum(0)[packed.answers] - 1
+        hidden = self.hidden(packed).index_select(0, last.to(packed.ids.device))
+        return self.model.score(hidden).float().squeeze(1)
+
+
+def scorer(model: Any, uniform: bool = False) -> Scorer:
+    """What scores batches by a policy or, where `model` has a scalar head, a reward model."""
+    return Rewarder(model) if hasattr(model, "score") else Scorer(model, uniform)

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from peft import PeftModel
+from transformers import AutoModelForSequenceClassification
 
 from pipelines import recipe as recipes
 from pipelines import run as running
@@ -22,11 +23,16 @@ from students import engine, models
 from students.batches.encode import as_chat, encode_chats
 from students.batches.pack import pack
 from students.batches.scorer import Scorer
+from students.heads import with_head
+from students.reward_model import load, rewards
 from students.rollouts.decoder import LocalSampler
 from tests.pipelines.recipe_text import LIFE
 from verifiers.sampler import Request
 
-SHORT = LIFE.replace("max_steps: 160", "max_steps: 80")
+REWARD = (
+    "  - reward_model: {max_steps: 6, tokens_per_step: 1000, checkpoint_every: 2, heldout: 0.3}"
+)
+SHORT = LIFE.replace("max_steps: 160", "max_steps: 80").replace("  - dpo", f"{REWARD}\n  - dpo")
 ROWS = [{"prompt": f"{a} + {a - 1}=?", "completion": f"{2 * a - 1}"} for a in range(1, 10)]
 
 
@@ -39,7 +45,8 @@ def logits(model, tokenizer):
     batch = chats(tokenizer)
     training = model.training
     with torch.no_grad():
-        result = model.eval().get_output_embeddings()(Scorer(model).hidden(batch)).float()
+        head = getattr(model, "score", None) or model.get_output_embeddings()
+        result = head(Scorer(model.eval()).hidden(batch)).float()
     model.train(training)
     return result
 
@@ -58,7 +65,7 @@ def followed(recipe, run):
         stage.last = logits(model, tokenizer)
         if getattr(stage.source, "reference", None):
             stage.batch = stage.source.reference(chats(tokenizer))
-        save(model, tokenizer, out)
+        return save(model, tokenizer, out)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "train", watched)
@@ -102,7 +109,7 @@ def lora(full, tmp_path_factory):
 def test_full_weights_are_handed_on_bit_for_bit(full):
     run, seen = full
     stages = ["cpt", "sft", "dpo", "grpo"]
-    assert list(seen) == stages
+    assert list(seen) == ["cpt", "sft", "reward_model", "dpo", "grpo"]
     for before, after in pairwise(stages):
         assert torch.equal(seen[after].first, seen[before].last), (before, after)
         assert not torch.equal(seen[after].last, seen[after].first), after
@@ -113,7 +120,7 @@ def test_full_weights_are_handed_on_bit_for_bit(full):
 def test_a_lora_policy_is_handed_on_as_one_adapter(lora):
     base, run, seen = lora
     stages = ["sft", "dpo", "grpo"]
-    assert list(seen) == stages
+    assert list(seen) == ["sft", "reward_model", "dpo", "grpo"]
     assert torch.equal(seen["sft"].first, logits(*models.load(base)))
     for before, after in pairwise(stages):
         assert torch.equal(seen[after].first, seen[before].last), (before, after)
@@ -186,9 +193,33 @@ def test_the_reference_is_the_policy_at_the_start_of_its_stage(full, lora, kind)
 
 
 @pytest.mark.parametrize("kind", ["full", "lora"])
+def test_a_reward_model_stands_on_the_last_policy_and_is_no_policy(full, lora, kind):
+    run, seen = full if kind == "full" else lora[1:]
+    assert torch.equal(seen["dpo"].first, seen["sft"].last)
+    folder = run / "students" / "reward_model"
+    plain = AutoModelForSequenceClassification.from_pretrained(folder)
+    model, tokenizer = load(folder)
+    with torch.no_grad():
+        for d in encode_chats(tokenizer, [as_chat(row) for row in ROWS[:3]], 128):
+            found = plain(input_ids=torch.tensor([d.ids])).logits.item()
+            assert found == pytest.approx(rewards(model, [(d,)])[0], abs=1e-5)
+    if kind == "lora":
+        decoder = with_head(models.load(lora[0])[0], tokenizer, 0)
+        adapted = PeftModel.from_pretrained(decoder, str(folder / "adapter"))
+        torch.testing.assert_close(
+            logits(adapted, tokenizer), seen["reward_model"].last, rtol=1e-4, atol=1e-5
+        )
+    counts = _counts(run, "reward_model")
+    pairs = counts["pairs"]
+    assert pairs["n"] > 0
+    assert 0 <= pairs["low"] <= pairs["accuracy"] <= pairs["high"] <= 1
+    assert counts["rows"] + pairs["n"] == _counts(run, "dpo")["rows"]
+
+
+@pytest.mark.parametrize("kind", ["full", "lora"])
 def test_tokenizer_and_chat_template_are_handed_on_unchanged(full, lora, kind):
     run = full[0] if kind == "full" else lora[1]
-    folders = sorted((run / "students").glob("[a-z]*"))
+    folders = [f for f in sorted((run / "students").glob("[a-z]*")) if f.name != "reward_model"]
     assert len(folders) == (4 if kind == "full" else 3)
     names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
     assert len({tuple((f / n).read_bytes() for n in names) for f in folders}) == 1
@@ -257,6 +288,10 @@ def test_rl_without_anything_to_learn_is_skipped_with_the_reason(full, tmp_path)
     assert counts["groups"] == counts["unsolved"] == 24
     assert counts["solved"] == counts["steps"] == steps == 0
     assert "loss" not in counts
+    table = json.loads((run / "evaluation.json").read_text())
+    (ranked,) = [row for row in table if row["on"] == "pairs"]
+    assert ranked["stage"] == "reward_model"
+    assert f"of {ranked['n']} held-out pairs right" in out
     why = "pass@8 is not above pass@1: of 24 groups drawn, 0 are solved by every answer, 24 by none"
     assert counts["skipped"].startswith(why)
     assert row["skipped"] == counts["skipped"]

@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from students import engine, models
+from students.adapters import adapt
 from students.batches.encode import as_chat, encode_chats
 from students.batches.pack import Document, pack
 from students.config import CPT, DPO, GRPO, SFT, Lora, Scratch
@@ -208,7 +209,7 @@ def test_the_reference_stays_what_the_policy_was(guesser, adapted):
     batch = pack((d,) for d in docs)
     plain = Reference(model)(batch).extras["ref_logp"]
     if adapted:
-        model = models.adapt(model, Lora(rank=2), seed=0)
+        model = adapt(model, Lora(rank=2), seed=0)
     fresh = Reference(model)
     _move(model)
     moved = Reference(model)
