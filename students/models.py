@@ -155,7 +155,7 @@ def rehearse(student: StudentConfig, reward: bool = False) -> None:
         config = _config(student.scratch, tokenizer)
     else:
         config = check(str(student.model))
-        tokenizer = load_tokenizer(str(student.model)) if student.tokens or reward else None
+        tokenizer = load_tokenizer(str(student.model))
     if student.lora is not None and student.lora.quantize:
         quantization(student.lora.quantize, torch.float32)
     try:

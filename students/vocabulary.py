@@ -37,7 +37,8 @@ def grow(model: Any, ids: Sequence[int]) -> None:
 
 def ids_of(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[str]) -> list[int]:
     """The ids of `tokens`, ascending."""
-    return sorted(tokenizer.convert_tokens_to_ids(list(tokens)))
+    vocabulary = tokenizer.get_vocab()
+    return sorted(vocabulary[token] for token in tokens)
 
 
 def missing(tokenizer: PreTrainedTokenizerBase, other: PreTrainedTokenizerBase) -> list[int]:

@@ -22,8 +22,12 @@ class Objective(Protocol):
         """What the loss of an optimizer step is divided by, from all of its batch."""
         ...
 
-    def __call__(self, logp: Tensor, packed: Packed, normaliser: float) -> tuple[Tensor, Metrics]:
+    def __call__(
+        self, scores: Tensor, /, packed: Packed, normaliser: float
+    ) -> tuple[Tensor, Metrics]:
         """(loss, metrics) of a micro-batch from the log-probs [N] of its learned tokens.
+
+        A reward model's objective gets the rewards of its documents instead.
 
         The normaliser counts the whole optimizer step, all micro-batches and ranks, so losses of
         micro-batches add up; so do metrics, which are detached scalars.

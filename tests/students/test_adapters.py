@@ -36,7 +36,7 @@ def documents(tokenizer):
     return [(d,) for d in encode_chats(tokenizer, [as_chat(row) for row in ROWS], 64)]
 
 
-def train(model, tokenizer, folder, steps=12):
+def train(model, tokenizer, folder, steps=6):
     config = SFT(learning_rate=5e-3, tokens_per_step=400, max_length=64)
     source = FileSource(documents(tokenizer), config.tokens_per_step, seed=0)
     lines = []
