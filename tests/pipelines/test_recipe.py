@@ -45,7 +45,7 @@ def refusal(path, *overrides):
         ("    dataset: chain_sum", "    datset: chain_sum", "recipe.yaml:5: questions.0.datset: unknown key; did you mean 'dataset'?"),
         ("{epochs: 2}", "{num_train_epochs: 2}", "recipe.yaml:10: stages.0.sft.num_train_epochs: unknown key; distill calls it 'epochs'"),
         ("{epochs: 2}", "{r: 2}", "stages.0.sft.r: unknown key; known keys:"),
-        ("- sft:", "- ppo:", "recipe.yaml:10: stages.0: stage kind 'ppo' is not available; available: 'cpt', 'sft', 'dpo', 'grpo'"),
+        ("- sft:", "- ppo:", "recipe.yaml:10: stages.0: stage kind 'ppo' is not available; available: 'cpt', 'sft', 'reward_model', 'dpo', 'grpo'"),
         ("backend: local", "backend: triton", "recipe.yaml:2: teacher.backend: 'triton' is not available"),
         ("from: reasoning_gym", "from: documents", "recipe.yaml:4: questions.0: source 'documents' is not available"),
         ("{n: 10}", "{n: 0}", "recipe.yaml:12: evaluate.heldout.n: Input should be greater than 0"),
