@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 
 from students import models
 from students.batches.encode import as_chat, encode_chats
-from students.batches.pack import Unit, pack
+from students.batches.pack import Unit, pack, share
 from students.batches.scorer import Rewarder
 from students.errors import DataError
 from students.intervals import rate
@@ -38,9 +38,12 @@ def pairs(rows: Rows, tokenizer: Any, max_length: int) -> list[Unit]:
 
 @torch.no_grad()
 def rewards(model: Any, units: Sequence[Unit]) -> list[float]:
-    """The rewards of all documents of `units`, in order."""
+    """The rewards of all documents of `units`, in order; what they begin with is read once."""
     rewarder = Rewarder(model).eval()
-    found = [rewarder(micro.to(model.device)).float().cpu() for micro in pack(units).split(TOKENS)]
+    found = [
+        rewarder(micro.to(model.device)).float().cpu()
+        for micro in pack(map(share, units)).split(TOKENS)
+    ]
     return torch.cat(found).tolist()
 
 

@@ -138,7 +138,8 @@ def _recomputed(head: Any, hidden: Tensor, targets: Tensor) -> Tensor:
         logits = logits.to(_wide(logits.dtype))
         return -nn.functional.cross_entropy(logits, targets, reduction="none")
 
-    size = max(1, LOGITS_PER_CHUNK[hidden.device.type] // head.out_features)
+    words = getattr(head, "out_features", None) or head.weight.shape[0]
+    size = max(1, LOGITS_PER_CHUNK[hidden.device.type] // words)
     parts = [
         checkpoint(score, hidden[i : i + size], targets[i : i + size], use_reentrant=False)
         for i in range(0, len(targets), size)

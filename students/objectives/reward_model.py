@@ -24,12 +24,12 @@ class Reward:
 
     def count(self, packed: Packed) -> float:
         """Pairs."""
-        return len(packed.lengths) / 2
+        return len(packed.answers) / 2
 
     def __call__(
         self, rewards: Tensor, packed: Packed, normaliser: float
     ) -> tuple[Tensor, Metrics]:
-        """The loss from rewards [documents]; how often the chosen one is ahead, and by how much."""
+        """The loss from rewards [answers]; how often the chosen one is ahead, and by how much."""
         chosen, rejected = rewards[0::2], rewards[1::2]
         ahead = chosen - rejected
         losses = -F.logsigmoid(ahead - self.margin)

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from students import engine, models
 from students.adapters import adapt
-from students.batches.pack import Document, pack
+from students.batches.pack import Document, pack, share
 from students.batches.scorer import Rewarder, Scorer, scorer
 from students.config import Lora, RewardModel, Scratch
 from students.errors import DataError, ModelError
@@ -58,7 +58,7 @@ def test_micro_batches_add_up():
     whole, figures = objective(given, batch, 3.0)
     parts = batch.split(8)
     assert len(parts) > 1
-    pieces = given.split([len(part.lengths) for part in parts])
+    pieces = given.split([len(part.answers) for part in parts])
     found = [objective(piece, part, 3.0) for piece, part in zip(pieces, parts, strict=True)]
     assert sum(loss for loss, _ in found).item() == pytest.approx(whole.item())
     for name, value in figures.items():
@@ -73,7 +73,11 @@ def test_the_head_stands_on_the_policys_own_decoder():
     assert torch.equal(one.score.weight, with_head(policy, tokenizer, seed=1).score.weight)
     assert isinstance(scorer(one), Rewarder)
     last = torch.tensor(batch.lengths).cumsum(0) - 1
-    assert torch.equal(scorer(one)(batch), one.score(hidden[last]).squeeze(1))
+    found = one.score(hidden[last]).squeeze(1)
+    assert torch.equal(scorer(one)(batch), found)
+    shared = pack(share(unit) for unit in pairs(ROWS[:3], tokenizer, 64))
+    assert len(shared.ids) < len(batch.ids)
+    torch.testing.assert_close(scorer(one)(shared), found, rtol=1e-5, atol=1e-6)
 
 
 def trained(folder, lora=None, rows=ROWS, steps=60, build=models.build, shape=SHAPE, rate=3e-3):
