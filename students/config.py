@@ -187,13 +187,14 @@ class DPO(FromRows):
     )  # fmt: skip
 
 
-class RewardModel(Training):
+class RewardModel(FromRows):
     """A reward model on the last policy's decoder, from the pairs that `dpo` reads.
 
     It is no policy: the next stage goes on from the stage before it.
     """
 
     reads: ClassVar[str] = "dpo"
+    shape: ClassVar[Literal["text", "chat", "pair"]] = "pair"
     policy: ClassVar[bool] = False
     kind: Literal["reward_model"] = "reward_model"
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")

@@ -8,13 +8,15 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from students import engine, models
 from students.adapters import adapt
+from students.batches.encode import Encoder
+from students.batches.encode import document as read
 from students.batches.pack import Document, pack, share
 from students.batches.scorer import Rewarder, Scorer, scorer
 from students.config import Lora, RewardModel, Scratch
 from students.errors import DataError, ModelError
 from students.heads import with_head
 from students.objectives.reward_model import Reward
-from students.reward_model import accuracy, kept_apart, load, pairs, rewards
+from students.reward_model import accuracy, load, rewards
 from students.stages import from_rows
 
 SHAPE = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128, context=64)
@@ -23,6 +25,11 @@ ROWS = [
      "problem_id": f"{a}+{b}"}
     for a in range(8) for b in range(8) for k in (1, 2)
 ]  # fmt: skip
+
+
+def pairs(rows, tokenizer):
+    found = Encoder(tokenizer).encode("pair", rows)
+    return [tuple(read(marked) for marked in both) for both in found]
 
 
 def document(tokens):
@@ -67,7 +74,7 @@ def test_micro_batches_add_up():
 
 def test_the_head_stands_on_the_policys_own_decoder():
     policy, tokenizer = models.build(SHAPE, seed=0)
-    batch = pack(pairs(ROWS[:3], tokenizer, 64))
+    batch = pack(pairs(ROWS[:3], tokenizer))
     hidden = Scorer(policy).hidden(batch)
     one = with_head(policy, tokenizer, seed=1)
     assert torch.equal(one.score.weight, with_head(policy, tokenizer, seed=1).score.weight)
@@ -75,48 +82,36 @@ def test_the_head_stands_on_the_policys_own_decoder():
     last = torch.tensor(batch.lengths).cumsum(0) - 1
     found = one.score(hidden[last]).squeeze(1)
     assert torch.equal(scorer(one)(batch), found)
-    shared = pack(share(unit) for unit in pairs(ROWS[:3], tokenizer, 64))
+    shared = pack(share(unit) for unit in pairs(ROWS[:3], tokenizer))
     assert len(shared.ids) < len(batch.ids)
     torch.testing.assert_close(scorer(one)(shared), found, rtol=1e-5, atol=1e-6)
 
 
-def trained(folder, lora=None, rows=ROWS, steps=60, build=models.build, shape=SHAPE, rate=3e-3):
-    policy, tokenizer = build(shape, seed=0)
-    model = with_head(policy, tokenizer, 0)
-    if lora is not None:
-        model = adapt(model, lora, 0)
-    stage = RewardModel(
-        learning_rate=rate, max_steps=steps, tokens_per_step=1200, max_length=128, centering=0.01
-    )
-    rows, held = kept_apart(rows, 0.2, 0)
-    plan = from_rows(stage, rows, model, tokenizer, 0, "", folder)
-    lines = []
-    engine.train(
-        model,
-        tokenizer,
-        plan.objective,
-        plan.source,
-        stage,
-        folder / "rm",
-        plan.steps,
-        lines.append,
-    )
-    return folder / "rm", held, lines
+def planned(model, tokenizer, folder, rows=ROWS, **options):
+    stage = RewardModel(tokens_per_step=1200, max_length=128, centering=0.01, **options)
+    return stage, from_rows(stage, rows, model, tokenizer, 0, "", folder)
 
 
 @pytest.mark.parametrize("lora", [None, Lora(rank=8)])
 def test_it_ranks_pairs_it_has_not_seen_and_transformers_scores_the_same(tmp_path, lora):
-    folder, held, lines = trained(tmp_path, lora)
+    policy, tokenizer = models.build(SHAPE, seed=0)
+    model = with_head(policy, tokenizer, 0)
+    if lora is not None:
+        model = adapt(model, lora, 0)
+    stage, plan = planned(model, tokenizer, tmp_path, learning_rate=3e-3, max_steps=60, heldout=0.2)
+    lines, folder = [], tmp_path / "rm"
+    engine.train(
+        model, tokenizer, plan.objective, plan.source, stage, folder, plan.steps, lines.append
+    )
     assert lines[0]["loss"] == pytest.approx(math.log(2), abs=0.1)
-    found = accuracy(folder, held, 64)
-    assert found["n"] == len(held) == 26
+    found = accuracy(folder, plan.held)
+    assert found["n"] == len(plan.held) == 26
     assert found["accuracy"] >= 0.95
     assert found["low"] <= found["accuracy"] <= found["high"]
     model, tokenizer = load(folder)
-    units = pairs(held, tokenizer, 64)
-    ours = rewards(model, units)
+    ours = rewards(model, plan.held[:])
     plain = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1)
-    documents = [list(d.ids) for unit in units for d in unit]
+    documents = [list(d.ids) for unit in plan.held for d in unit]
     for side in ("right", "left"):
         padder = AutoTokenizer.from_pretrained(folder, padding_side=side)
         with torch.no_grad():
@@ -124,13 +119,15 @@ def test_it_ranks_pairs_it_has_not_seen_and_transformers_scores_the_same(tmp_pat
         torch.testing.assert_close(theirs.squeeze(1), torch.tensor(ours), rtol=1e-4, atol=1e-4)
 
 
-def test_only_whole_problems_are_kept_apart():
-    rows, held = kept_apart(ROWS, 0.25, 3)
-    assert len(held) == 32
-    assert {row["problem_id"] for row in held}.isdisjoint(row["problem_id"] for row in rows)
-    assert kept_apart(ROWS, 0, 3)[1] == []
+def test_only_whole_problems_are_kept_apart(tmp_path):
+    policy, tokenizer = models.build(SHAPE, seed=0)
+    _, plan = planned(policy, tokenizer, tmp_path, heldout=0.25)
+    assert len(plan.held) == 32
+    assert set(plan.held.groups).isdisjoint(plan.source.units.groups)
+    assert len(plan.source.units) + len(plan.held) == len(ROWS)
+    assert planned(policy, tokenizer, tmp_path, heldout=0)[1].held is None
     with pytest.raises(DataError, match="pairs of 1 problems are too few"):
-        kept_apart(ROWS[:2], 0.9, 0)
+        planned(policy, tokenizer, tmp_path, ROWS[:2], heldout=0.9)
 
 
 def test_padding_is_never_the_end_token():
