@@ -36,6 +36,8 @@ class Encoder:
     def __init__(self, tokenizer: Any):
         self.tokenizer = tokenizer
         self.template = Template(tokenizer)
+        added = tokenizer.added_tokens_decoder.items()
+        self._greedy = {token for token, mark in added if mark.rstrip}
 
     def encode(self, kind: str, rows: Sequence[Any]) -> list[list[Marked] | DataError]:
         """The documents of each row of a `kind` (text, chat, pair), or what is wrong with it.
@@ -57,6 +59,8 @@ class Encoder:
             before = found[place]
             if isinstance(marked, DataError):
                 found[place] = marked
+            elif not (marked[1:] >= LEARNED).any():
+                found[place] = DataError(NOTHING)
             elif isinstance(before, list):
                 before.append(marked)
         return found
@@ -94,12 +98,24 @@ class Encoder:
         """The ids of a text; its parts one by one where a token straddles a border."""
         ids = np.array(encoding.ids, np.uint32)
         for start, end in written.spans:
-            first = _token(encoding, start, end)
-            if first is None or encoding.token_to_chars(first)[0] < start:
+            first = self._first(encoding, start, end)
+            if first is None:
                 return self._pieces(written)
             last = len(ids) if end == len(written.text) else encoding.char_to_token(end - 1) + 1
             ids[first:last] |= LEARNED
         return ids
+
+    def _first(self, encoding: Any, start: int, end: int) -> int | None:
+        """The token that begins the part [start, end); None where one straddles its border.
+
+        Blanks at its head may belong to no token, or to a mark before it that takes them up.
+        """
+        for place in range(start, end):
+            token = encoding.char_to_token(place)
+            if token is None or encoding.ids[token] in self._greedy:
+                continue
+            return token if encoding.token_to_chars(token)[0] >= start else None
+        return None
 
     def _pieces(self, written: Written) -> Marked | DataError:
         borders = [0, *(place for span in written.spans for place in span), len(written.text)]
@@ -123,18 +139,12 @@ class Encoder:
         return marked
 
 
-def _token(encoding: Any, start: int, end: int) -> int | None:
-    """The first token of [start, end); blanks at its head may belong to no token."""
-    for place in range(start, end):
-        token = encoding.char_to_token(place)
-        if token is not None:
-            return token
-    return None
-
-
 def document(marked: Marked) -> Document:
-    """Marked ids as a document of the packed batch."""
-    return Document((marked & ~LEARNED).tolist(), (marked >= LEARNED).tolist())
+    """Marked ids as a document of the packed batch; nothing stands before its first token, so that
+    is never learned."""
+    learned = marked >= LEARNED
+    learned[:1] = False
+    return Document((marked & ~LEARNED).tolist(), learned.tolist())
 
 
 def encode_prompts(tokenizer: Any, chats: Sequence[list[Message]]) -> list[list[int]]:

@@ -163,7 +163,7 @@ def _encoded(encoder: Encoder, kind: str, chunk: Chunk) -> Piece:
             continue
         problem = rows[number - before - 1].get("problem_id")
         for marked in found:
-            first = int((marked >= LEARNED).argmax())
+            first = 1 + int((marked[1:] >= LEARNED).argmax())
             named = str(problem).encode() if problem else marked[: max(first, 8)].tobytes()
             group = int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), signed=True)
             ids.append(marked)
