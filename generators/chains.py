@@ -16,7 +16,7 @@ from verifiers.pool import Backlog, VerdictPool
 from verifiers.records import Completion, Group, Problem, Verdict, content_id
 from verifiers.sampler import Request, Sampler
 
-LOOK_AHEAD = 512
+LOOK_AHEAD, JUDGED = 512, 128
 WINDOW = 8
 """Batches of questions that are asked together, round by round."""
 
@@ -43,7 +43,7 @@ async def chains(
     rule = Rule(config.samples, keep)
     asking = _Asking(problems, config, sampling, seed, rule, sampler.batch, target)
     ready: deque[Group] = deque()
-    judging = Backlog(LOOK_AHEAD)
+    judging = Backlog(JUDGED)
     book = _Book(store, pool)
     own = Stored(WrittenSampler(), store)
 

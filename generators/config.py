@@ -244,6 +244,10 @@ class ChainsConfig(Section):
         [], description="Further teachers: the samples of a question go to `teacher` and to these "
         "in turn, each with its own sampling."
     )  # fmt: skip
+    extend: int = Field(
+        0, ge=0, description="How many times an answer that is cut at `max_tokens` goes on, by "
+        "`max_tokens` more; local, vllm, and endpoints that know `continue_final_message`."
+    )  # fmt: skip
     system: str | None = Field(None, description="System prompt in front of each question.")
     sampling: Sampling | None = Field(
         None, description="Instead of the teacher's sampling, of all teachers."

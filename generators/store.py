@@ -68,6 +68,7 @@ class Store:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA cache_size=-512")
         self._db.executescript(SCHEMA)
         columns = [row[1] for row in self._db.execute("PRAGMA table_info(completions)")]
         if "seconds" not in columns:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
+from generators.intake import Inlet, stored_ahead
 from generators.ledger import Spent
 from generators.store import Store
 from verifiers.records import Completion, Usage
 from verifiers.sampler import Request, Sampler
 
-LOOK_UP = 500
-COMMIT_AFTER = 0.002
-COMMIT_MOST = 1024
+LOOK_UP = 100
+READY_MOST = 128
 
 
 class Stored:
@@ -27,6 +26,11 @@ class Stored:
         self.identity = sampler.identity
         self.batch = sampler.batch
         self.asked = 0
+
+    @property
+    def continues(self) -> bool:
+        """Whether the sampler can go on from a request's prefix."""
+        return bool(getattr(self.sampler, "continues", False))
 
     @property
     def trouble(self) -> dict[str, int]:
@@ -42,7 +46,7 @@ class Stored:
         """Stored completions as they are, missing ones from the sampler, stored first."""
         waiting = iter(requests)
         while chunk := list(islice(waiting, LOOK_UP)):
-            known = self._known(chunk)
+            known = self._known(chunk, self._keys(chunk))
             if len(known) < len(chunk):
                 break
             for completion in known.values():
@@ -53,14 +57,19 @@ class Stored:
         twins: dict[str, list[Request]] = {}
         before = self._recall()
         missing = self._missing(chain(chunk, waiting), ready, twins)
-        together = self._served if self.batch == 1 else self._batches
         held: list[Request] = []
+
+        async def keep(fresh: list[Completion]) -> None:
+            nonlocal before
+            before = self._recall(before)
+            await self.store.keep([c for c in fresh if _paid(c)], self._spent(fresh))
+            ready.extend(self._share(fresh, twins))
+
+        together = stored_ahead if self.batch == 1 else self._batches
         try:
             while True:
-                async for fresh in together(self.sampler.sample(self._afforded(missing, held))):
-                    before = self._recall(before)
-                    await self.store.keep([c for c in fresh if _paid(c)], self._spent(fresh))
-                    ready.extend(self._share(fresh, twins))
+                wanted = Inlet(self._afforded(missing, held), lambda: len(ready) >= READY_MOST)
+                async for _ in together(self.sampler.sample(wanted), keep):
                     while ready:
                         yield ready.popleft()
                 if not held:
@@ -115,59 +124,25 @@ class Stored:
             yield request
 
     async def _batches(
-        self, completions: AsyncIterator[Completion]
-    ) -> AsyncIterator[list[Completion]]:
+        self,
+        completions: AsyncIterator[Completion],
+        keep: Callable[[list[Completion]], Awaitable[None]],
+    ) -> AsyncIterator[None]:
         """Whole batches: they are stored in one transaction."""
         fresh: list[Completion] = []
         async for completion in completions:
             fresh.append(completion)
             if len(fresh) == self.batch:
-                yield fresh
+                await keep(fresh)
+                yield
                 fresh = []
         if fresh:
-            yield fresh
+            await keep(fresh)
+            yield
 
-    async def _served(
-        self, completions: AsyncIterator[Completion]
-    ) -> AsyncIterator[list[Completion]]:
-        """What comes within a moment, to be stored in one transaction."""
-        fresh: list[Completion] = []
-        news, room = asyncio.Event(), asyncio.Event()
-        ended = False
-
-        async def pull() -> None:
-            nonlocal ended
-            try:
-                async for completion in completions:
-                    fresh.append(completion)
-                    news.set()
-                    if len(fresh) >= COMMIT_MOST:
-                        room.clear()
-                        await room.wait()
-            finally:
-                ended = True
-                news.set()
-
-        pulling = asyncio.create_task(pull())
-        try:
-            while True:
-                await news.wait()
-                if not ended:
-                    await asyncio.wait([pulling], timeout=COMMIT_AFTER)
-                news.clear()
-                taken, fresh = fresh, []
-                room.set()
-                if taken:
-                    yield taken
-                if ended and not fresh:
-                    break
-            await pulling
-        finally:
-            pulling.cancel()
-            await asyncio.gather(pulling, return_exceptions=True)
-
-    def _known(self, chunk: Sequence[Request]) -> dict[tuple[str, str], Completion]:
-        keys = [request.key(self.identity) for request in chunk]
+    def _known(
+        self, chunk: Sequence[Request], keys: Sequence[str]
+    ) -> dict[tuple[str, str], Completion]:
         stored = self.store.get(keys)
         return {
             (request.problem_id, key): stored[key].answering(request.problem_id)
@@ -175,15 +150,18 @@ class Stored:
             if key in stored
         }
 
+    def _keys(self, chunk: Sequence[Request]) -> list[str]:
+        return [request.key(self.identity) for request in chunk]
+
     def _missing(
         self, requests: Iterator[Request], ready: deque[Completion], twins: dict[str, list[Request]]
     ) -> Iterator[Request]:
         """Requests to be asked; stored ones go to `ready`, equal ones in flight to `twins`."""
         while chunk := list(islice(requests, LOOK_UP)):
-            known = self._known(chunk)
+            keys = self._keys(chunk)
+            known = self._known(chunk, keys)
             asked: set[str] = set()
-            for request in chunk:
-                key = request.key(self.identity)
+            for request, key in zip(chunk, keys, strict=True):
                 if (request.problem_id, key) in known:
                     ready.append(known[request.problem_id, key])
                 elif key in twins:

@@ -15,6 +15,7 @@ from students.identity import identity
 from verifiers.sampler import Sampler
 
 if TYPE_CHECKING:
+    from generators.extended import Extended
     from generators.teachers.ensemble import Ensemble
     from generators.teachers.recorded import RecordedSampler
     from generators.teachers.warm import Warm
@@ -74,28 +75,38 @@ def recorded(config: TeacherConfig) -> RecordedSampler:
 
 def drawing(
     config: TeacherConfig, chains: ChainsConfig, servers: Servers, store: Store
-) -> Stored | Warm | Ensemble:
+) -> Stored | Warm | Extended | Ensemble:
     """Who writes the chains: the teacher, or it and further ones in turn."""
     if not chains.teachers:
-        return asking(config, servers, store)
+        return asking(config, servers, store, chains.extend)
     from generators.teachers.ensemble import Ensemble, Member
 
     return Ensemble(
         [
-            Member(asking(one, servers, store), None if chains.sampling else one.sampling.chosen())
+            Member(
+                asking(one, servers, store, chains.extend),
+                None if chains.sampling else one.sampling.chosen(),
+            )
             for one in (config, *chains.teachers)
         ]
     )
 
 
-def asking(config: TeacherConfig, servers: Servers, store: Store) -> Stored | Warm:
-    """The teacher behind the store, behind chains that exist already where the recipe has some."""
-    stored = Stored(teacher(config, servers), store)
-    if config.path is None or config.backend == "recorded":
-        return stored
-    from generators.teachers.warm import Warm
+def asking(
+    config: TeacherConfig, servers: Servers, store: Store, extend: int = 0
+) -> Stored | Warm | Extended:
+    """The teacher behind the store, behind chains that exist already where the recipe has some;
+    what is cut goes on `extend` times."""
+    found: Stored | Warm = (stored := Stored(teacher(config, servers), store))
+    if config.path is not None and config.backend != "recorded":
+        from generators.teachers.warm import Warm
 
-    return Warm(recorded(config), stored)
+        found = Warm(recorded(config), stored)
+    if not extend:
+        return found
+    from generators.extended import Extended
+
+    return Extended(found, extend)
 
 
 def check(config: TeacherConfig) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PIECE_ROWS = 2048
-PIECE_CHARACTERS = 1 << 20
+PIECE_CHARACTERS = 1 << 19
 NUMBERS = {"difficulty": "double", "score": "double", "index": "int64"}
 FLAGS = ("answer_is_json", "prompt_is_chat")
 PROBLEM = (
@@ -88,7 +88,7 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(512, use_threads=False):
+        for batch in file.iter_batches(128, use_threads=False):
             yield from batch.to_pylist()
 
 

@@ -61,8 +61,9 @@ class Reading:
         return (self.found, self.usage)[place]
 
 
-def read(content: bytes, n: int = 1) -> Reading:
-    """The first `n` answers in the body of a 200; fewer where it holds fewer."""
+def read(content: bytes, n: int = 1, prefix: str = "") -> Reading:
+    """The first `n` answers in the body of a 200, all of which go on from `prefix`; fewer where it
+    holds fewer."""
     try:
         body = loads(content)
     except ValueError:
@@ -71,7 +72,8 @@ def read(content: bytes, n: int = 1) -> Reading:
         return Reading(Trouble("no JSON object", answered=True), Usage(), counted=False)
     usage, counted = read_usage(body.get("usage"))
     choices = body.get("choices")
-    answers = [_answer(choice) for choice in choices[:n]] if isinstance(choices, list) else []
+    first = choices[:n] if isinstance(choices, list) else []
+    answers = [_answer(choice, prefix) for choice in first]
     good = [answer for answer in answers if isinstance(answer, Answer)]
     bad = [answer for answer in answers if isinstance(answer, Trouble)]
     trouble = bad[0] if bad else Trouble("no choices", answered=True)
@@ -91,7 +93,7 @@ def loads(content: bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def _answer(choice: Any) -> Answer | Trouble:
+def _answer(choice: Any, prefix: str) -> Answer | Trouble:
     if not isinstance(choice, dict):
         return Trouble("no choices", answered=True)
     message = choice.get("message")
@@ -108,7 +110,7 @@ def _answer(choice: Any) -> Answer | Trouble:
     finish = choice.get("finish_reason")
     if not isinstance(finish, str):
         return Trouble("no finish_reason", answered=True)
-    answer = answer_of(text, reasoning, finish)
+    answer = answer_of(prefix + text, reasoning, finish)
     if choice.get("logprobs"):
         answer.logprobs, answer.top_logprobs = _logprobs(choice["logprobs"])
     return answer
@@ -161,7 +163,7 @@ def read_usage(value: Any) -> tuple[Usage, bool]:
     if not isinstance(value, dict):
         return Usage(), False
     cost = value.get("cost")
-    usage = Usage.model_construct(
+    usage = Usage(
         prompt_tokens=_count(value.get("prompt_tokens")),
         completion_tokens=_count(value.get("completion_tokens")),
         cached_tokens=_cached(value),

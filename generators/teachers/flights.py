@@ -24,7 +24,7 @@ from verifiers.sampler import Request
 PAID_RETRIES = 2
 WAITING_MOST = 4
 HEDGES = 0.05
-SWEEP = 0.1
+SWEEP, HELD_UP = 0.1, 0.01
 LONGEST_BACKOFF = 60.0
 
 
@@ -92,7 +92,8 @@ class Flights:
         source: flights to start, drawn only as far as there is room.
         ask: one try; returns what came back, raises TeacherError to stop everything.
         settle: called with a flight and its answers, or the Trouble that it ended in.
-        backlog: how many results wait for whoever consumes them.
+        backlog: how many results wait for whoever consumes them; infinite where nothing new is
+            to be asked.
         timeout: seconds after which one try is given up.
     """
 
@@ -103,7 +104,7 @@ class Flights:
         patience: Patience,
         ask: Callable[[Attempt], Awaitable[tuple[Reading, bytes]]],
         settle: Callable[[Flight, list[Answer] | Trouble, Usage, float], None],
-        backlog: Callable[[], int],
+        backlog: Callable[[], float],
         spent: deque[Spent],
         trouble: Counter[str],
         identity: str,
@@ -119,7 +120,7 @@ class Flights:
         self._running: dict[Attempt, None] = {}
         self._again: list[tuple[float, int, Flight]] = []
         self._number = itertools.count()
-        self._credit = 1.0
+        self._credit, self._looked = 1.0, time.monotonic()
         self._open = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -283,7 +284,7 @@ class Flights:
         """Look again when something is due: a failed request, a pause's end, a hanging one."""
         if self._timer is not None or self.done:
             return
-        wait = SWEEP
+        wait = SWEEP if self.backlog() == 0 else HELD_UP
         if self._again:
             wait = min(wait, max(0.001, self._again[0][0] - now))
         self._timer = asyncio.get_running_loop().call_later(wait, self._rang, now + wait)
@@ -301,8 +302,9 @@ class Flights:
         """Ask again what hangs; its place is free for others. There is credit for one request in
         twenty that are answered, and one for each deadline that passes."""
         deadlines = [e.pace.deadline for e in self.endpoints if e.pace.deadline is not None]
+        passed, self._looked = now - self._looked, now
         if deadlines:
-            self._credit = min(64.0, self._credit + SWEEP / min(deadlines))
+            self._credit = min(64.0, self._credit + min(passed, SWEEP) / min(deadlines))
         for attempt in list(itertools.takewhile(lambda a: now - a.started > SWEEP, self._running)):
             if now - attempt.started > self.timeout and attempt.task is not None:
                 attempt.late = True

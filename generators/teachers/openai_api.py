@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import chain, islice
+from typing import Any
 
 import aiohttp
 
@@ -99,6 +101,11 @@ class OpenAISampler:
         self._unanswered = 0
         self._key = Key(api_key_env, api_key_file, self.host, optional=self.loopback)
 
+    @property
+    def continues(self) -> bool:
+        """False once an endpoint has said that it cannot go on from what was written."""
+        return self.dialect.continues
+
     async def sample(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         """Completions as they finish; `requests` is read only as far as there is room."""
         source = iter(requests)
@@ -106,6 +113,7 @@ class OpenAISampler:
         if not head:
             return
         ready: deque[Completion] = deque()
+        full = getattr(requests, "full", lambda: False)
         client = transport.session(self._key.read(), self.loopback)
 
         async def ask(attempt: Attempt) -> tuple[Reading, bytes]:
@@ -121,19 +129,19 @@ class OpenAISampler:
 
         flights = Flights(
             self._flights(chain(head, source)), self.endpoints, self.patience, ask, settle,
-            lambda: len(ready), self.spent, self.trouble, self.identity, self.timeout,
+            lambda: math.inf if full() else len(ready), self.spent, self.trouble,
+            self.identity, self.timeout,
         )  # fmt: skip
         try:
             await asyncio.gather(*(self._check(client, e) for e in self.endpoints if not e.checked))
             while True:
-                flights.pump()
                 while ready:
                     yield ready.popleft()
+                flights.pump()
                 if flights.done:
                     break
-                if flights.drained or len(ready) == 0:
-                    flights.wake.clear()
-                    await flights.wake.wait()
+                flights.wake.clear()
+                await flights.wake.wait()
         finally:
             await flights.close()
             await client.close()
@@ -161,12 +169,16 @@ class OpenAISampler:
         flight, endpoint = attempt.flight, attempt.endpoint
         if not endpoint.checked:
             await self._check(client, endpoint)
+        request, n = flight.requests[0], len(flight.requests)
         while True:
-            prefix = flight.partial if self.dialect.continues else ""
-            n = len(flight.requests)
-            body = self.dialect.body(flight.requests[0], flight.keys[0], n, prefix)
+            if request.prefix and not self.continues:
+                return Reading(Trouble("cannot go on", final=True), Usage()), b""
+            prefix = request.prefix + flight.partial if self.continues else ""
+            body = self.dialect.body(request, flight.keys[0], n, prefix)
             try:
-                reading, content = await transport.ask(client, endpoint, self.dialect, body, n)
+                reading, content = await transport.ask(
+                    client, endpoint, self.dialect, body, n, prefix
+                )
             except transport.Refused as refusal:
                 said = answers.complaint(refusal.content, hide=self._key.read())
                 if refusal.status in (400, 413, 422):
@@ -182,8 +194,6 @@ class OpenAISampler:
                 content = content.replace(key, b"[key]")
         else:
             self._unanswered = 0
-            if prefix:
-                reading.found[0].text = prefix + reading.found[0].text
         if reading.served:
             self._recognise(endpoint, reading.served)
         return reading, content
@@ -219,7 +229,7 @@ class OpenAISampler:
         for request, key, answer, cost in zip(
             flight.requests, flight.keys, found, costs, strict=False
         ):
-            yield Completion.model_construct(
+            yield Completion(
                 id=completion_id(request.problem_id, key),
                 problem_id=request.problem_id,
                 index=request.index,
@@ -258,4 +268,7 @@ class OpenAISampler:
 
 
 def _alike(one: Request, other: Request) -> bool:
-    return (one.messages, one.sampling, one.seed) == (other.messages, other.sampling, other.seed)
+    def asked(request: Request) -> tuple[Any, ...]:
+        return request.messages, request.sampling, request.seed, request.prefix
+
+    return asked(one) == asked(other)

@@ -36,6 +36,7 @@ def session(key: str, loopback: bool) -> aiohttp.ClientSession:
         headers["Authorization"] = f"Bearer {key}"
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
         headers=headers,
         trust_env=not loopback,
@@ -44,14 +45,16 @@ def session(key: str, loopback: bool) -> aiohttp.ClientSession:
 
 
 async def ask(
-    client: aiohttp.ClientSession, endpoint: Endpoint, dialect: Dialect, body: bytes, n: int
-) -> tuple[Reading, bytes]:
-    """What came back and its bytes; Trouble where it was for a passing reason, else Refused."""
+    client: aiohttp.ClientSession, endpoint: Endpoint, dialect: Dialect, body: bytes, n: int,
+    prefix: str = "",
+) -> tuple[Reading, bytes]:  # fmt: skip
+    """What came back, going on from `prefix`, and its bytes; Trouble where it was for a passing
+    reason, else Refused."""
     url = endpoint.chat if dialect.api == "chat" else endpoint.completions
     try:
         async with client.post(url, data=body, allow_redirects=False) as response:
             if response.status == 200 and dialect.stream:
-                return await _streamed(response), b""
+                return await _streamed(response, prefix), b""
             content = await _bounded(response)
             status, headers = response.status, response.headers
     except TimeoutError:
@@ -63,7 +66,7 @@ async def ask(
     if status == 200:
         if content is None:
             return _trouble(Trouble("body too large", answered=True)), b""
-        return answers.read(content, n), content
+        return answers.read(content, n, prefix), content
     if status in PASSING or status >= 500:
         return _trouble(Trouble(f"status {status}", answers.asked_wait(headers))), b""
     raise Refused(status, content or b"")
@@ -87,7 +90,7 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes | None:
     return b"".join(parts)
 
 
-async def _streamed(response: aiohttp.ClientResponse) -> Reading:
+async def _streamed(response: aiohttp.ClientResponse, prefix: str) -> Reading:
     """The answer in a stream of events; what was written, as Trouble, where it breaks off."""
     text, reasoning, finish, events = [], [], None, 0
     usage, counted, served = Usage(), False, dict[str, str]()
@@ -124,7 +127,8 @@ async def _streamed(response: aiohttp.ClientResponse) -> Reading:
             usage = Usage(completion_tokens=events)
         partial = written if not thought else ""
         return Reading(Trouble(reason, partial=partial), usage, served, counted=True)
-    return Reading([answers.answer_of(written, thought, finish)], usage, served, counted)
+    answer = answers.answer_of(prefix + written, thought, finish)
+    return Reading([answer], usage, served, counted)
 
 
 def _delta(event: dict[str, Any]) -> tuple[dict[str, Any], str | None]:

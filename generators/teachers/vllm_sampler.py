@@ -37,6 +37,7 @@ class VllmSampler:
     """
 
     batch = 1
+    continues = True
 
     def __init__(
         self,
@@ -135,6 +136,7 @@ class _Waiting:
 
     def __init__(self, requests: Iterable[Request], identity: str) -> None:
         self._fresh = iter(requests)
+        self.full = getattr(requests, "full", lambda: False)
         self._again: list[tuple[Request, int]] = []
         self._under_way: dict[tuple[str, str], list[tuple[Request, int]]] = {}
         self._identity = identity

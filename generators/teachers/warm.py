@@ -22,6 +22,11 @@ class Warm:
         self.identity, self.batch = asked.identity, asked.batch
 
     @property
+    def continues(self) -> bool:
+        """Whether the sampler behind the store can go on from a request's prefix."""
+        return self.stored.continues
+
+    @property
     def asked(self) -> int:
         """Requests that had to be made."""
         return self.stored.asked
@@ -42,7 +47,7 @@ class Warm:
 
         def missing() -> Iterator[Request]:
             for request in requests:
-                completion = self.recorded.find(request)
+                completion = None if request.prefix else self.recorded.find(request)
                 if completion is None:
                     yield request
                 else:

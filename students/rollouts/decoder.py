@@ -114,7 +114,7 @@ class Cache:
 
 
 class LocalSampler:
-    """A `Sampler` over a transformers model in this process.
+    """A `Sampler` over a transformers model in this process; goes on from a request's prefix.
 
     Args:
         model: loaded or built by `students.models`.
@@ -122,6 +122,8 @@ class LocalSampler:
         batch: requests decoded together; part of what a deterministic run must keep.
         tokens: also return token ids and their log-probs at temperature 1.
     """
+
+    continues = True
 
     def __init__(
         self,
@@ -157,17 +159,20 @@ class LocalSampler:
     def draw(self, requests: list[Request]) -> list[Completion]:
         """Completions of one batch, in request order."""
         prompts: dict[str, int] = {}
-        chats, owner = [], []
+        asked, owner = [], []
         for request in requests:
-            key = repr(request.messages)
+            key = repr((request.messages, request.prefix))
             if key not in prompts:
                 prompts[key] = len(prompts)
-                chats.append(request.messages)
+                asked.append(request)
             owner.append(prompts[key])
-        ids = encode_prompts(self.tokenizer, chats)
+        ids = encode_prompts(self.tokenizer, [request.messages for request in asked])
+        begun = self.tokenizer([r.prefix for r in asked], add_special_tokens=False)["input_ids"]
+        ids = [prompt + prefix for prompt, prefix in zip(ids, begun, strict=True)]
         keys = [request.key(self.identity) for request in requests]
         rows = _Rows(self, ids, owner, requests, keys).write()
-        texts = self.tokenizer.batch_decode([r[0] for r in rows], skip_special_tokens=True)
+        written = [begun[o] + tokens for o, (tokens, _, _) in zip(owner, rows, strict=True)]
+        texts = self.tokenizer.batch_decode(written, skip_special_tokens=True)
         return [
             Completion(
                 problem_id=request.problem_id,

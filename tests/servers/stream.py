@@ -15,20 +15,17 @@ async def stream(teacher, exchange, body, reply):
     the next streams break off; `max_tokens` counts words.
     """
     text = reply["choices"][0].get("message", reply["choices"][0]).get("content", "")
-    written = _prefix(body)
-    words = text.removeprefix(written).split(" ") if text.startswith(written) else text.split(" ")
-    pieces = [word if n == 0 else f" {word}" for n, word in enumerate(words) if word or n]
-    most = body.get("max_tokens") or body.get("max_completion_tokens") or len(pieces)
-    finish = reply["choices"][0]["finish_reason"] if most >= len(pieces) else "length"
+    pieces, ended = piece(body, text)
+    finish = reply["choices"][0]["finish_reason"] if ended else "length"
     cut = teacher.cut_streams.pop(0) if teacher.cut_streams else None
     exchange.write(exchange.head(200, None))
     sent = 0
-    for piece in pieces[:most]:
+    for word in pieces:
         if cut is not None and sent >= cut:
             teacher.completion_tokens += sent
             exchange.cut()
             return
-        _event(exchange, reply, {"delta": {"content": piece}, "finish_reason": None})
+        _event(exchange, reply, {"delta": {"content": word}, "finish_reason": None})
         sent += 1
         await asyncio.sleep(teacher.word_seconds)
     _event(exchange, reply, {"delta": {}, "finish_reason": finish})
@@ -41,7 +38,16 @@ async def stream(teacher, exchange, body, reply):
     exchange.chunk(b"")
 
 
-def _prefix(body):
+def piece(body, text):
+    """The words of `text` that are written now, behind the prefix and `max_tokens` at most, and
+    whether they are the last."""
+    words = text.removeprefix(prefix(body)).split(" ")
+    pieces = [word if n == 0 else f" {word}" for n, word in enumerate(words) if word or n]
+    most = body.get("max_tokens") or body.get("max_completion_tokens") or len(pieces)
+    return pieces[:most], most >= len(pieces)
+
+
+def prefix(body):
     """What the assistant has written already, where it is to go on."""
     last = body["messages"][-1] if body.get("messages") else {}
     ours = last.get("role") == "assistant" and body.get("continue_final_message")

@@ -27,7 +27,7 @@ import orjson
 
 from tests.servers.faults import FAULTS, status
 from tests.servers.http import Connection, Exchange
-from tests.servers.stream import stream
+from tests.servers.stream import piece, stream
 
 WORDS = "so the sum of both is then what we look for and it follows that".split()  # noqa: SIM905
 
@@ -84,6 +84,8 @@ class TeacherServer:
         model, fingerprint: what it says it is.
         refuses: fields of the request that it does not know: a 400 names them.
         capacity: requests at a time; more get a 429. None: no limit.
+        by_word: plain answers too are cut at `max_tokens`, go on from a prefix, and cost what they
+            have of words.
         keep: keep the bodies of all requests in `bodies`.
 
     `served` counts what happened, `paid` the completions by question, `prompt_tokens` and
@@ -94,12 +96,14 @@ class TeacherServer:
     def __init__(
         self, *, plan=first(), message=echo, finish="stop", latency=0.0, headers=None,  # noqa: B008
         usage=(7, 11), model="m", fingerprint=None, refuses=(), capacity=None, keep=True,
+        by_word=False,
     ):  # fmt: skip
         self.plan, self.message, self.finish = plan, message, finish
         self.latency = latency if callable(latency) else lambda number: latency
         self.headers, self.usage = headers or {}, usage if callable(usage) else lambda b, t: usage
         self.model, self.fingerprint = model, fingerprint
         self.refuses, self.capacity, self.keep = set(refuses), capacity, keep
+        self.by_word = by_word
         self.served, self.requests, self.connections = Counter(), 0, 0
         self.paid, self.prompt_tokens, self.completion_tokens = Counter(), 0, 0
         self.delivered, self.twice = {}, []
@@ -252,6 +256,11 @@ class TeacherServer:
             )
             choices.append({"index": n, "finish_reason": self.finish, **holds})
         prompt, completion = self.usage(body, message.get("content"))
+        if self.by_word and not body.get("stream"):
+            words, ended = piece(body, message["content"])
+            choices[0]["finish_reason"] = self.finish if ended else "length"
+            choices[0].get("message", choices[0])["content" if chat else "text"] = "".join(words)
+            completion = len(words)
         reply = {
             "id": "c", "object": "chat.completion", "model": self.model, "choices": choices,
             "usage": {"prompt_tokens": prompt, "completion_tokens": completion * len(choices)},
@@ -274,7 +283,7 @@ async def main(options):
         plan=chance(dict(options.fault), options.seed), message=essay(options.words),
         latency=options.latency, headers=headers, usage=(options.words // 6, options.words),
         model=options.model, fingerprint=options.fingerprint, refuses=options.refuse,
-        capacity=options.capacity, finish=options.finish, keep=False,
+        capacity=options.capacity, finish=options.finish, keep=False, by_word=options.by_word,
     )  # fmt: skip
     await server.start(options.port)
     print(server.base_url, flush=True)
@@ -297,6 +306,7 @@ def command():
     parser.add_argument("--refuse", action="append", default=[], help="a field it does not know")
     parser.add_argument("--model", default="m", help="what it says it is")
     parser.add_argument("--fingerprint", help="its system_fingerprint")
+    parser.add_argument("--by-word", action="store_true", help="cut at max_tokens words")
     parser.add_argument("--finish", default="stop", help="finish_reason of answers")
     try:
         asyncio.run(main(parser.parse_args()))

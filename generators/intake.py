@@ -1,0 +1,71 @@
+"""Between a sampler and whoever reads its answers: they are stored as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+from verifiers.records import Completion
+from verifiers.sampler import Request
+
+COMMIT_AFTER = 0.002
+
+
+class Inlet:
+    """Requests that are read one by one; `full()` is true while no more of them should be."""
+
+    def __init__(self, requests: Iterator[Request], full: Callable[[], bool]):
+        self._requests, self.full = requests, full
+
+    def __iter__(self) -> Iterator[Request]:
+        return self
+
+    def __next__(self) -> Request:
+        return next(self._requests)
+
+
+async def stored_ahead(
+    completions: AsyncIterator[Completion], keep: Callable[[list[Completion]], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Have `keep` store what comes within a moment together, and yield whenever it has.
+
+    An answer does not wait for whoever consumes those before it.
+    """
+    fresh: list[Completion] = []
+    came, kept = asyncio.Event(), asyncio.Event()
+
+    async def pull() -> None:
+        try:
+            async for completion in completions:
+                fresh.append(completion)
+                came.set()
+        finally:
+            came.set()
+
+    async def store() -> None:
+        try:
+            while fresh or not pulling.done():
+                await came.wait()
+                await asyncio.wait([pulling], timeout=COMMIT_AFTER)
+                came.clear()
+                taken = fresh.copy()
+                fresh.clear()
+                if taken:
+                    await keep(taken)
+                    kept.set()
+            await pulling
+        finally:
+            kept.set()
+
+    pulling = asyncio.create_task(pull())
+    storing = asyncio.create_task(store())
+    try:
+        while not storing.done():
+            await kept.wait()
+            kept.clear()
+            yield
+        await storing
+    finally:
+        for task in (pulling, storing):
+            task.cancel()
+        await asyncio.gather(pulling, storing, return_exceptions=True)
