@@ -8,6 +8,7 @@ table counts only where the teacher's base_url is the provider's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -59,6 +60,14 @@ LISTED: dict[str, dict[str, tuple[float, float, float, str]]] = {
     },
 }
 """By host and model: input, cached input, output, and the month the price was read."""
+
+
+def price(teacher: TeacherConfig, prices: Mapping[str, Price]) -> Price | None:
+    """What a teacher costs: nothing, by `prices`, or by the list; None where nobody knows."""
+    if teacher.backend in FREE:
+        return Price(input=0, output=0)
+    known = listed(teacher)
+    return prices.get(str(teacher.model)) or (known and known[0])
 
 
 def listed(teacher: TeacherConfig) -> tuple[Price, str] | None:

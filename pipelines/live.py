@@ -110,15 +110,18 @@ class View:
     def _cost(self) -> str:
         """Spent since the start, and what all of this run will have cost at that rate."""
         answers = self.budget.answers - self._first
+        usd, share, budget = self.budget.bill.usd, self.share, self.budget
         if self.free:
-            return "none"
-        if self.budget.unpriced:
-            return f"no price known for {self.budget.unpriced:,} answers"
-        usd = self.budget.bill.usd
-        if not answers or not self.share:
-            return f"{usd:.2f} USD so far"
-        ahead = usd / answers * self.chains / self.share * (1 - self.share)
-        return f"{usd:.2f} USD so far, about {usd + ahead:.2f} in all"
+            told = "none"
+        elif budget.unpriced:
+            told = f"no price known for {budget.unpriced:,} answers"
+        elif not answers or not share:
+            told = f"{usd:.2f} USD so far"
+        else:
+            ahead = usd / answers * self.chains / share * (1 - share)
+            told = f"{usd:.2f} USD so far, about {usd + ahead:.2f} in all"
+        spent = f", {budget.spent / budget.limit:.0%} of the budget of {budget.text}"
+        return told + (spent if budget.text else "")
 
     def _acceptance(self) -> str:
         names = dict.fromkeys(name for name, _ in self.judged)

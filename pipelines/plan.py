@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from generators.prices import MILLION, price
 from pipelines import run as running
 from pipelines.graph import fingerprints, nodes
 from pipelines.recipe import Recipe
@@ -24,8 +25,8 @@ def plan(recipe: Recipe, folder: Path) -> dict[str, Any]:
     problems = sum(source.n or 0 for source in recipe.questions)
     open_ended = any(source.n is None for source in recipe.questions)
     held = recipe.evaluate.heldout.n if recipe.evaluate and recipe.evaluate.holds_out else 0
-    requests = max(0, problems - held) * recipe.chains.samples.max
-    sampling = recipe.chains.sampling or (recipe.teacher.sampling if recipe.teacher else None)
+    asked = max(0, problems - held)
+    tokens, usd = _most(recipe, asked)
     return {
         "name": recipe.name,
         "run": str(folder),
@@ -36,10 +37,26 @@ def plan(recipe: Recipe, folder: Path) -> dict[str, Any]:
         "problems": problems,
         "problems_are": "known when the files are read" if open_ended else "as asked for",
         "heldout": held,
-        "requests": requests,
-        "most_tokens": requests * sampling.max_tokens if sampling else 0,
-        "disk_bytes": requests * BYTES_PER_CHAIN,
+        "requests": asked * recipe.chains.samples.max,
+        "most_tokens": tokens,
+        "most_usd": usd,
+        "disk_bytes": asked * recipe.chains.samples.max * BYTES_PER_CHAIN,
     }
+
+
+def _most(recipe: Recipe, questions: int) -> tuple[int, float | None]:
+    """Tokens that all completions have at most, and what they cost in US dollars, prompts not
+    counted; None where a teacher has no price."""
+    tokens, usd = 0, 0.0
+    unknown = False
+    for place, teacher in enumerate(recipe.teachers):
+        samples = len(range(place, recipe.chains.samples.max, len(recipe.teachers)))
+        longest = (recipe.chains.sampling or teacher.sampling).max_tokens
+        tokens += questions * samples * longest
+        known = price(teacher, recipe.prices)
+        unknown = unknown or known is None
+        usd += questions * samples * longest * known.output / MILLION if known else 0.0
+    return tokens, None if unknown else round(usd, 6)
 
 
 def text(result: dict[str, Any]) -> str:
@@ -52,6 +69,12 @@ def text(result: dict[str, Any]) -> str:
             f"at most {result['problems']:,} problems, {result['heldout']:,} of them held out; "
             f"{result['requests']:,} requests of the teacher, at most "
             f"{result['most_tokens']:,} tokens; about {result['disk_bytes'] / 1e6:,.0f} MB of disk"
+        )
+        usd = result["most_usd"]
+        told = "their price is not known" if usd is None else f"at most {usd:,.2f} US dollars"
+        lines.append(
+            f"completions: {told}, prompts and judges not counted; --limit 5 projects it from five "
+            "questions"
         )
     else:
         lines.append("problems and requests: known when the question files are read")

@@ -12,7 +12,7 @@ from typing import Any
 
 from generators.budget import Budget
 from generators.errors import GeneratorError
-from generators.prices import FREE, listed
+from generators.prices import FREE, price
 from generators.teachers.errors import TeacherError
 from generators.teachers.servers import Servers
 from pipelines import judges, samplers, trial
@@ -177,8 +177,10 @@ def stage_errors() -> Iterator[None]:
 def _budget(recipe: Recipe, text: str | None) -> Budget:
     """What is paid and may be spent: with a limit in dollars, all who are asked need a price."""
     asked = [*recipe.teachers, *judges.teachers(recipe.verifiers).values()]
-    known = {str(one.model): found[0] for one in asked if (found := listed(one)) is not None}
-    paying = Budget(text, known | recipe.prices)
+    billed = [one for one in asked if one.backend not in FREE]
+    known = {str(one.model): price(one, recipe.prices) for one in billed}
+    listed = {model: found for model, found in known.items() if found is not None}
+    paying = Budget(text, listed | recipe.prices)
     for one in asked:
         paying.check(str(one.model), one.backend in FREE)
     return paying

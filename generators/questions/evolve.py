@@ -7,7 +7,7 @@ rejected and counted.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count, islice
 from typing import Any
 
@@ -27,18 +27,22 @@ async def evolve(
     verifier: Verifier,
     sampling: Sampling,
     seed: int,
+    note: Callable[[int], None] = lambda count: None,
 ) -> AsyncIterator[Problem | BadRow]:
     """Up to `source.n` new problems, in the order of their parents; each problem of `pile` that is
     asked is a parent in turn.
 
     A BadRow says why a written question cannot be used: not finished, no ground truth, or a prompt
-    that the pile knows.
+    that the pile knows. `note` is told how many have come.
     """
     with Scratch("CREATE TABLE drafts (turn INTEGER, place INTEGER, body TEXT)") as drafts:
+        came = 0
         async for draft in sampler.sample(_requests(source, pile, sampling, seed)):
             place, _ = pile.find(draft.problem_id)
             row = (draft.index, place, draft.model_dump_json(exclude_defaults=True))
             drafts.db.execute("INSERT INTO drafts VALUES (?, ?, ?)", row)
+            came += 1
+            note(came)
         ordered = drafts.db.execute("SELECT body FROM drafts ORDER BY turn, place")
         for number, (body,) in enumerate(ordered):
             yield _question(source, pile, verifier, number, Completion.model_validate_json(body))

@@ -108,13 +108,16 @@ async def _write(job: Job, pile: Pile, rejected: Callable[[BadRow], None]) -> in
             )
             sampling = source.sampling or recipe.teacher.sampling
             seed = recipe.seed * 1_000_003 + number
-            async for item in evolve(source, pile, sampler, verifier, sampling, seed):
+
+            def note(count: int, most: int = source.n) -> None:
+                job.progress.update(f"{count:,} of {most:,} questions written")
+
+            async for item in evolve(source, pile, sampler, verifier, sampling, seed, note):
                 if isinstance(item, BadRow):
                     rejected(item)
                     continue
                 pile.add(item, written=True)
                 written += 1
-                job.progress.update(f"{written:,} written questions")
     return written
 
 

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.pipelines.test_judges import served
 from tests.pipelines.test_run import distill, rows
 
@@ -21,6 +23,11 @@ def test_a_server_and_a_local_model_answer_in_turn(tmp_path):
     recipe, run = tmp_path / "r.yaml", tmp_path / "run"
     with served() as server:
         recipe.write_text(RECIPE.format(url=server.base_url))
+        priced = ("--set", "prices={served: {input: 1, output: 100}}", "--json")
+        plan = json.loads(distill("plan", recipe, *priced, check=0).stdout)
+        assert plan["most_tokens"] == 12 * (3 * 1024 + 2 * 32)
+        assert plan["most_usd"] == pytest.approx(12 * 3 * 1024 * 100 / 1e6)
+        assert "not known" in distill("plan", recipe, check=0).stdout
         said = distill("generate", recipe, "--run-dir", run, "--limit", "3", check=0).stdout
         assert "3 of 12 questions, 15 chains" in said
         assert "no price is known for 'served'" in said

@@ -49,11 +49,11 @@ def end(seconds, port):
     return made
 
 
-def seen(monkeypatch, target=None, prices=None, free=False):
+def seen(monkeypatch, target=None, prices=None, free=False, budget=None):
     """A view ten seconds after it began: two of ten questions, four paid answers."""
     now = 100.0
     monkeypatch.setattr("pipelines.live.time.monotonic", lambda: now)
-    budget = Budget(None, {"m": Price(input=1, output=2)} if prices is None else prices)
+    budget = Budget(budget, {"m": Price(input=1, output=2)} if prices is None else prices)
     view = View(10, budget, SimpleNamespace(endpoints=[end(0.5, 1), end(3, 2)]), target, free)
     budget.open = 9
     for n in range(4):
@@ -83,6 +83,8 @@ def test_a_target_and_costs_that_nobody_knows(monkeypatch):
     assert facts["time left"] == "30 s"
     assert facts["cost"] == "no price known for 4 answers"
     assert seen(monkeypatch, free=True)["cost"] == "none"
+    limited = seen(monkeypatch, budget="1.6 usd")["cost"]
+    assert limited.endswith("about 4.00 in all, 50% of the budget of 1.6 usd")
 
 
 def test_times_are_said_as_a_person_says_them():

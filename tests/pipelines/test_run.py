@@ -129,6 +129,7 @@ def test_plan_touches_nothing(finished, tmp_path):
     done = distill("plan", recipe, "--run-dir", tmp_path / "new", "--json", check=0)
     plan = json.loads(done.stdout)
     assert plan["requests"] == 360
+    assert (plan["most_tokens"], plan["most_usd"]) == (360 * 64, 0)
     assert plan["heldout"] == 30
     assert [s["done"] for s in plan["stages"]] == [False] * 7
     assert not (tmp_path / "new").exists()
