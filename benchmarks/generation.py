@@ -1,10 +1,10 @@
-"""What generation costs beside its requests: memory while questions are split, CPU of the live view.
+"""What generation costs beside requests: memory while questions are split, CPU of the live view.
 
     python benchmarks/generation.py [--json] [--large 200000]
 
 Memory is that of `distill generate --limit 1`, in a process of its own, against the teacher of
 `tests/servers/teacher.py`: all questions of a file are read, 1,000 are held out, one is asked. The
-view is drawn once a second on a terminal of 100 columns while 1,000 questions a second are finished.
+view is drawn once a second, on a terminal of 100 columns, while 1,000 questions a second finish.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ def table(view: View) -> RenderableType:
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(style="dim", no_wrap=True, min_width=9)
     grid.add_column(no_wrap=True, overflow="ellipsis")
     for name, told in view.facts().items():
         grid.add_row(name, told)
