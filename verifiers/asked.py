@@ -48,16 +48,19 @@ MEANT = {
 GRADED = re.compile(r"\b(?:[a-z]{3,}(?:er|est)|first|second|last)\b", re.I)
 ALIKE = (
     "cost price bill fee charge payment", "speed rate velocity", "chance probability odds",
-    "mean average", "distance length side", "remainder rest",
+    "mean average", "distance length side", "remainder rest", "lcm multiple",
+    "gcd gcf hcf divisor factor",
 )  # fmt: skip
-PRONOUN = re.compile(r"[a-z]+ing|(?:s?he|it|they|we|i|you|there|this|that)(?:['’]s|['’]m)?")
+PRONOUN = re.compile(r"[a-z]+ing|only|(?:s?he|it|they|we|i|you|there|this|that)(?:['’]s|['’]m)?")
 POINTER = re.compile(r"these|those|all|each|both|only|what|which")
 COMPARED = re.compile(
     r"(?:cheap|tall|old|young|fast|slow|long|short|heavi|light|high|low|bigg|larg|small|great|furth"
-    r"|earli|lat)er"
+    r"|earli|lat)er|more|less|fewer"
 )
 APART = re.compile(
-    r"[,;:]\s|\b(?:and|because|since|so|thus|hence|therefore)\b|(?<=\w )that\b", re.I
+    r"[,;:]\s|\b(?:and|because|since|so|thus|hence|therefore)\b|(?<=means )that\b|(?<=find )that\b"
+    r"|(?<=see )that\b|(?<=get )that\b|(?<=know )that\b",
+    re.I,
 )
 PREPOSITION = re.compile(
     r"\b(?:of|in|for|at|with|on|from|who|by|to|between|over|after|before|during|per|than)\b", re.I
@@ -67,6 +70,7 @@ WORDS = re.compile(r"\b(?!(?:the|an?|his|her|its|their|our|my|one)\b)[a-z]+(?:['
 RATE = re.compile(
     r"\b(?:each|every|per) (\w+)|\b(?:an?|one) (day|week|month|year|hour|minute|second)\b", re.I
 )
+OPTIONS = re.compile(r"(?:^|\s)\(?A[).]\s")
 PARTIAL = re.compile(r"\W*(?:is|are) (?:one|an?|another|also)\b", re.I)
 QUANTITY = re.compile(
     r"sum|difference|product|quotient|remainder|perimeter|area|volume|radius|diameter|length|width"
@@ -103,7 +107,7 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     if variable and assigned - {variable[1]}:
         return False
     number = NUMBER.match(told)
-    given = {match[0].strip("$ ") for match in NUMBER.finditer(question)}
+    given = {match[0].strip("$ ") for match in NUMBER.finditer(OPTIONS.split(question)[0])}
     repeats = number is not None and number[0].strip("$ ") in given
     if not asked or told == sentence:
         return not (asked and repeats and len(WORDS.findall(told)) > 2)
@@ -121,7 +125,12 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     if not CUE.search(sentence) and (PARTIAL.match(behind) or _other_rate(behind, asked, question)):
         return False
     rival = _head(asked) and any(QUANTITY.fullmatch(noun) for noun in _nouns(subject))
-    if not _about(subject, verbs, asked, question) and (not concludes or rival):
+    head = _head(asked)
+    near = bool(head) and not re.fullmatch(GENERIC, head) and _named(head, sentence)
+    about = _about(subject, verbs, asked, question) or (
+        not rival and (near or (number is not None and counts(behind, question)))
+    )
+    if not about and (not concludes or rival):
         return False
     if repeats and not concludes and not names(subject, question):
         return False
@@ -139,7 +148,7 @@ def _other_rate(behind: str, asked: str, question: str) -> bool:
 def _about(subject: str, verbs: list[str], asked: str, question: str) -> bool:
     """Whether a subject and its verbs are what the question is about."""
     nouns = _nouns(subject)
-    if not nouns or re.match(r"\W*\d", subject) or PRONOUN.fullmatch(nouns[0].lower()):
+    if not nouns or VALUE.match(subject.strip()) or PRONOUN.fullmatch(nouns[0].lower()):
         return True
     if len(nouns) == 1 and POINTER.fullmatch(nouns[0].lower()):
         return True
@@ -202,13 +211,13 @@ def _measures(sentence: str, place: int, asked: str, question: str) -> bool:
     if COMPARED.fullmatch(first) and first not in question:
         return False
     money = "$" in number[0] and sentence[number.end() : number.end() + 1] != "$"
-    unit = "dollars" if money else first
-    mine, yours = _dimensions(unit), _wanted(asked)
+    name = "dollars" if money else first
+    mine, yours = _dimensions(name), _wanted(asked)
     if yours is not None and mine is not None:
         return mine == yours
     counted = COUNTED.search(asked)
     if mine is not None:
-        return counted is None or unit in asked
+        return counted is None or name in asked
     nouns = [_single(word) for word in words if word.endswith("s") and word in question.lower()]
     if not nouns or words[0] in ("of", "times", "less", "more"):
         return True
@@ -222,8 +231,12 @@ def _dimensions(unit: str) -> Dimensions | None:
 
 def _wanted(asked: str) -> Dimensions | None:
     """The dimensions of the unit that a question names."""
+    return _dimensions(unit(asked))
+
+
+def unit(asked: str) -> str:
+    """The unit that a question asks for, such as "km"; empty where it names none."""
     if MONEY.search(asked):
-        return TABLE["dollars"].dimensions
+        return "dollars"
     named = [match[1] for match in (MEASURED.search(asked), COUNTED.search(asked)) if match]
-    known = [_dimensions(word) for phrase in named for word in phrase.split()]
-    return next((dimensions for dimensions in known if dimensions is not None), None)
+    return next((word for phrase in named for word in phrase.split() if _dimensions(word)), "")

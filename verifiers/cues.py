@@ -8,7 +8,7 @@ ANNOTATION = re.compile(r"<<[^<>]*>>")
 SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s=+*/×·<>≈)]|[a-z] = )|(?<=[.!?])\s+$|\n+")
 CONSEQUENCE = re.compile(
     r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
-    r"|which is (?=[-−$€£]?\d[\d.,/]*(?: ?(?:%|[A-Za-z]+))?\s*(?:[.;=]|$))"
+    r"|which is(?= [-−$€£]?\d[\d.,/]*(?: ?(?:%|[A-Za-z]+))?\s*(?:[.;=]|$))"
     r"|but (?=(?:\w+ly )?(?:it|this|we|i) [^,;]*\d)"
     r"|which (?=(?:makes|gives|leaves|brings|adds? up to|sums? to)\b"
     r"|(?:is|was|are|were|totals|equals|comes to|adds up to)"
@@ -40,7 +40,8 @@ RATHER = re.compile(r"(?:\bnot\b|n't\b)[^.]*?(?:\bbut\b(?: rather)?|[,;]\s*(?:it
 MANY_NOT = re.compile(r"\W*(\d[\d,.]*)(?: \w+){0,3} (?:are|were|do|did|have|had)\s*")
 ASIDES = re.compile(r",?\s*\b(?:i\.e|e\.g)\b.*", re.S | re.I)
 ASIDE = re.compile(
-    r"^\W*(?:check|checking|verify|verification|verifying|to (?:check|verify)"
+    r"^\W*(?:(?:as an? )?(?:\w+ )?check|checking|to double.check|verify|verification|verifying"
+    r"|to (?:check|verify)"
     r"|we can (?:check|verify)|note|indeed|compare|for comparison"
     r"|for (?:example|instance|reference)|remember|recall|i hope|hope"
     r"|(?:some|any)one who|(?:some|many|most)(?: \w+)? (?:say|think|would|answer|forget)"
@@ -111,7 +112,7 @@ VERB = re.compile(
     r"|makes?|made|gets?|got|earns?|earned|costs?|pays?|paid|needs?|needed|takes?|took|spends?"
     r"|spent|saves?|saved|gives?|gave|sells?|sold|eats?|ate|uses?|used|leaves?|left|receives?"
     r"|received|weighs?|runs?|ran|reads?|total(?:s|ed)?|contains?|owns?|bought|buys?|drives?|drove"
-    r"|walks?|walked|travels?|travell?ed|lasts?|requires?|remains?|find|obtain|get|conclude"
+    r"|walks?|walked|travels?|travell?ed|lasts?|requires?|remains?|finds?|obtain|get|conclude"
     r"|drinks?|drank|cooks?|bakes?|plants?|picks?|adds?(?! up)|brings?|brought|holds?|held"
     r"|carr(?:y|ies)|wash(?:es)?|builds?|built|paints?|writes?|wrote|wins?|won|loses?|lost|fills?"
     r"|reach(?:es|ed)?"
@@ -120,7 +121,8 @@ VERB = re.compile(
     r"|keeps?|kept|averages?|catch(?:es)?|caught|types?|prints?|donates?|gains?|adds? up to"
     r"|comes? (?:out )?to|arrives?|arrived|departs?|begins?|began|ended|ends (?:at|up|with)"
     r"|yields?|results? in"
-    r"|(?:amounts?|simplif(?:y|ies)|reduces?|evaluates?) to|(?:will|would|can|must|should|shall"
+    r"|(?:amounts?|simplif(?:y|ies)|reduces?|evaluates?|rearranges?|expands?|factors?) (?:to|as"
+    r"|into)|(?:will|would|can|must|should|shall"
     r"|did) (?!be\b)\w+"
     r"|started?|finish(?:ed|es)?|needs|grows?|grew|collect(?:s|ed)?|scor(?:es|ed)|read)\b",
     re.I,
@@ -168,8 +170,10 @@ COUNTED = (
 )
 """Numbers in words; a plain "one" is mostly no number."""
 START = re.compile(
-    r"[-+−±]?\s?[$€£¥(\[{]*[-+−±]?\s?\.?\d|\$|\\[a-zA-Z({\[]|[(\[]"
-    r"|(?<![A-Za-z'])[A-Za-z](?:_\w+|\([a-z]\))?\s*[=<>≤≥≠]"
+    r"(?<![A-Za-z])(?<![A-Za-z]-)[-+−±]?\s?[$€£¥(\[{]*[-+−±]?\s?\.?\d|\$|\\[a-zA-Z({\[]|[(\[]"
+    r"|(?<![A-Za-z'])[a-z](?=[²³⁴^]| ?[-+−*/] ?[\da-z(])|\b(?:log|ln|sin|cos|tan)[ (₂_]"
+    r"|(?<![A-Za-z'])[a-z]\([^()]*[-+*/^][^()]*\)|(?<![A-Za-z'])[A-Za-z](?:_\w+"
+    r"|\([a-z]\))?\s*[=<>≤≥≠]"
     rf"|(?i:\b{COUNTED}\b|\bone(?=\W*$))|[π√∞∅ℝ±−½¼¾]"
 )
 NUMBER = re.compile(
@@ -198,7 +202,7 @@ SPOKEN = re.compile(
     rf"\b{COUNTED}\b|\b(?:is|are|equals) (?:(?:minus|negative) )?one\b(?=\W*$)", re.I
 )
 VALUE = re.compile(
-    rf"\d+\s+\d+/\d+|\d+[½¼¾⅓⅔]|{NUMBER.pattern}"
+    rf"\d+\s+\d+/\d+|\d+[½¼¾⅓⅔]|\d+,\d{1, 2}(?![\d,])|{NUMBER.pattern}"
     rf"|\b{COUNTED}(?:[- ]{COUNTED})?\b",
     re.I,
 )

@@ -44,7 +44,8 @@ TAG = re.compile(r"[<\[](answer|final_answer|ans)[>\]]", re.I)
 FOREIGN = re.compile(
     r"\b(?:r[ée]ponse|respuesta|antwort|risposta|resposta|ответ|lösung|resultado"
     r"|ergebnis)\b[*_]{0,3}"
-    r"[ \u00a0]*(?::|\b(?:est|es|ist|lautet|è|é)\b)[*_: ]*|(?:答案|答え)(?:是|为|は|:|：)\s*",
+    r"[ \u00a0]*(?::|\b(?:est|es|ist|lautet|è|é)\b)[*_: ]*(?:(?:donc|also|pues|quindi)\b)?|(?:答案"
+    r"|答え)(?:是|为|は|:|：)\s*",
     re.I,
 )
 LINE = re.compile(r"(?m)^[ \t]*(####|[*_]{0,3}A[*_]{0,3}:(?![:=]))[*_]{0,3}[ \t]*(.*)$")
@@ -333,4 +334,10 @@ def _unmarked(text: str, reads: prose.Reads, question: str) -> Found | None:
     words = re.search(r"\w", re.sub(r"\\[A-Za-z]+", "", whole))
     brief = line and apt and not denied and words and len(whole.split()) <= 10
     short = brief and not REFUSAL.match(whole)
-    return Found(whole, "whole", False, span) if short else None
+    if short:
+        return Found(whole, "whole", False, span)
+    first = prose.SENTENCE.split(whole, maxsplit=1)[0]
+    number = cues.NUMBER.fullmatch(prose.bare(first))
+    if number is None or number[0] == "1" or scope.RETRACTION.search(whole):
+        return None
+    return Found(number[0], "whole", False, (place, place + len(first)))

@@ -11,13 +11,14 @@ import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from verifiers import asked, scope
 from verifiers.choices.options import printed
 from verifiers.explain import short
-from verifiers.extract import Found, extract, marked, said
+from verifiers.extract import Found, extract, marked, said, visible
 from verifiers.maths import rational
 from verifiers.maths.node import Node, TooHard
 from verifiers.maths.vocabulary import VALUES, WORDY
-from verifiers.prose import result, trimmed
+from verifiers.prose import closing, result, trimmed
 from verifiers.records import Problem, Verdict
 
 PERCENT = re.compile(
@@ -39,11 +40,16 @@ PLACES = {
 PLACES |= {f"prose after {how}": "what takes the answer before it back" for how in PLACES}
 TEXT = re.compile(r"\\(?:text|mathrm|textbf)\s*\{([^{}]*)\}")
 PREDICATE = re.compile(
-    r"^.*\b(?:is|are|was|equals)\s+(?:an? )?(?!not\b)|^(?:the|this"
-    r"|it) (?:\w+ )?(?=(?:con|di)verges)",
+    r"^.*\b(?:is|are|was|equals|(?:falls?|lands?) on|comes)\s+(?:always |\w+ly |an? )?(?!not\b)"
+    r"|^.*\bhas\s+(?=no\b)|^(?:the|this|it) (?:\w+ )?(?=(?:con|di)verges)",
     re.I,
 )
 LETTER = re.compile(r"[\s$*(]*([A-J])[\s$*).:]*")
+CONDITION = re.compile(
+    r"(?<==)([^=<>≤≥]*?),?\s*(?:\\q?quad\s*|\\text\s*\{[^{}]*\}|\bfor\b|\bwhere\b|\bwith\b|\()*\s*"
+    r"\$?[a-z]\s*(?:\\neq?|≠|!=)[^=<>]*$"
+)
+CLOSING = 200
 UNMARKED = ("prose", "whole")
 BINARY = ("yes", "no", "true", "false")
 ENGINES = {
@@ -66,7 +72,7 @@ class _Gold(NamedTuple):
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "6"
+    version = "7"
     trust = "pure"
     gold_type = "text"
     examples = (
@@ -96,11 +102,13 @@ class Math:
             found is None or found.how in UNMARKED
         ):
             found = said(text) or found
+        if (found is None or found.how in UNMARKED) and (last := _worded(gold, text)):
+            found = last
         if found is None:
             return Verdict(status="wrong", reason="no_answer", why=NO_ANSWER)
         try:
             same, engine = _compare(gold, found, problem)
-            if not same and found.how != "prose" and (option := _option(gold, found, problem)):
+            if not same and (option := _option(gold, found, problem)):
                 same, engine = _compare(option[0], found._replace(text=option[1]), problem)
         except (TooHard, RecursionError) as error:
             return Verdict(
@@ -138,12 +146,45 @@ class Math:
             return None
 
 
+def _measured(gold: _Gold, node: Node, problem: Problem) -> bool | None:
+    """Whether a quantity is the ground truth in the unit that the question asks for.
+
+    None where the question, or the answer, names none, or the ground truth has one of its own.
+    """
+    unit = asked.unit(asked.question_of(problem.text)) if gold.plain else ""
+    if not unit or node.op != "quantity" or len(node.value.dimensions) != 1:
+        return None
+    from verifiers.maths.compare import equal
+
+    return equal(_meaning(f"{gold.text} {unit}"), node, False)
+
+
+def _worded(gold: _Gold, text: str) -> Found | None:
+    """The end of the last sentence, where it is a ground truth that is no number."""
+    if gold.plain or gold.hard or not text.strip():
+        return None
+    mine = _meaning(gold.text)
+    if mine.op in VALUES:
+        return None
+    from verifiers.maths.compare import equal
+
+    for end in closing(visible(text)):
+        place = text.rfind(end)
+        said = PREDICATE.sub("", end)
+        same = 0 < len(end) <= CLOSING and any(
+            equal(mine, _meaning(one), False) for one in (end, said)
+        )
+        if same and place >= 0 and scope.asserted(text, place, place + len(end)):
+            return Found(said, "prose", False, (place, place + len(end)))
+    return None
+
+
 def _option(gold: _Gold, found: Found, problem: Problem) -> tuple[_Gold, str] | None:
     """Ground truth and answer as values, where one is the letter of a choice that was printed."""
     options = printed(problem.text)
     mine = LETTER.fullmatch(TEXT.sub(r"\1", gold.text))
     yours = LETTER.fullmatch(TEXT.sub(r"\1", found.text))
-    if not options or bool(mine) == bool(yours):
+    if not options or bool(mine) == bool(yours) or (yours and found.how == "prose"):
         return None
     letter = (mine or yours)[1]  # type: ignore[index]
     if letter not in options:
@@ -237,7 +278,11 @@ def _compare(gold: _Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     percent = _asks_percent(problem)
     engine = "text" if mine.op in ("words", "choice") else "symbolic"
     if equal(mine, node, percent):
+        return _measured(gold, node, problem) is not False, engine
+    if _measured(gold, node, problem):
         return True, engine
+    if (bare := CONDITION.sub(r"\1", found.text)) != found.text and not CONDITION.search(gold.text):
+        return _compare(gold, found._replace(text=bare), problem)
     if engine == "text":
         named = (trimmed(found.text), PREDICATE.sub("", trimmed(found.text)))
         return any(equal(mine, _meaning(text), percent) for text in named), engine

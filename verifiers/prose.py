@@ -123,7 +123,8 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
     aside: str | None = None
     for sentence in reversed(sentences):
         cued = CUE.search(sentence)
-        if THAT.match(sentence) and aside is None and not cued:
+        counts = THAT.match(sentence) and _sole(sentence, reads, question)
+        if THAT.match(sentence) and aside is None and not cued and not counts:
             aside = sentence
             continue
         if ASIDE.match(sentence) or sentence.endswith("?") or sentence.startswith("("):
@@ -209,8 +210,16 @@ def result(sentence: str, reads: Reads) -> str | None:
     return bare(body[verbs[-1].end() :]) or None if verbs else None
 
 
+def closing(text: str) -> list[str]:
+    """What the last sentence of a text says, without what it follows from."""
+    sentences = [s.strip() for s in SENTENCE.split(text[-LAST:] + " ") if s.strip()]
+    sentences = [s for s in sentences if not ASIDE.match(s)]
+    parts = CONSEQUENCE.split(sentences[-1])[-1] if sentences else ""
+    return [trimmed(part) for part in re.split(r"[,:;]?\s*\bi\.e\.,?|[:;] ", parts)]
+
+
 def _sole(sentence: str, reads: Reads, question: str) -> str | None:
-    """The only value of a sentence that its question does not give."""
+    """The only value of a sentence that its question does not give, in words that conclude."""
     body = _body(sentence)
     if body is None or sentence.endswith("?"):
         return None
@@ -277,7 +286,7 @@ def _told(predicate: str, reads: Reads) -> str | None:
     pieces = re.split(r"(\s+)", rest)
     for count in range(min(len(pieces), 2 * WORDS), 0, -1):
         head = bare("".join(pieces[:count]))
-        if head and not re.search(r"(?:\band|,)$", head) and reads(head):
+        if head and not re.search(r"(?:\band|[a-z] in|,)$", head) and reads(head):
             return head
     return None
 

@@ -183,6 +183,7 @@ REFUSES = re.compile(
     r"|obtain)|(?:would|could) (?:be|have been)|had (?:the|we"
     r"|it|he|she|they|there|i|you)|if\b[^.\n]*\b(?:had|were))\b"
     rf"|[^.!?\n]{{0,20}}?\s*(?:,|\band)?\s*{CONTRADICTION}"
+    r"|[\s$*)\]}]{0,9}(?:the other way (?:a)?round|otherwise)\b"
     r"|[^.!?\n]{0,20}?,\s*(?:which is )?(?:an? )?(?:contradiction|absurd|impossible)"
     r"|[^.!?\n]{0,20}?\b(?i:according to) (?:[A-Z][a-z]+(?!['’\w])|(?:the|his|her|my|a|some) "
     r"(?:book|key|student|author|friend|teacher|brother|sister|class\w*|textbook|calculator))"
@@ -220,7 +221,7 @@ DENIAL = re.compile(
     r"|problem) (?:asks|wants))\b",
     re.I,
 )
-SENTENCE_END = re.compile(r"[.!?](?=\s)|\n\s*\n|[.!?:]\*{0,2}\s*\n")
+SENTENCE_END = re.compile(r"[.!?](?=\s)|\n\s*\n|[.!?:]\*{0,2}\s*\n|\n(?=[A-Z][\w ]{0,20}:)")
 ASKING = re.compile(
     r"\W*(?:so,? )?(?:is|are|was|were|could|can|would|does|do|should|might|may)\b", re.I
 )

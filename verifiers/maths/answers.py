@@ -29,6 +29,10 @@ from verifiers.maths.vocabulary import (
 
 RATIO = re.compile(r"\d+(?:\.\d+)?(?:\s+to\s+\d+(?:\.\d+)?)+")
 CALLS = re.compile(r"^(?:[A-Za-z]\(\s*-?[\w.]+\s*\)\s*[-+*/]?\s*){2,9}=")
+OPERATED = re.compile(
+    r"^(?:(?:d/d[a-z]|\\frac\{d\}\{d[a-z]\})\s*[(\[{]?[^=]*|[A-Z]\s*\^\s*\{?\s*(?:T|-1"
+    r"|\\top)\s*\}?\s*)="
+)
 ODDS = re.compile(r"(\d+) (?:in|out of) (\d+)")
 INVERSE = re.compile(r"^([A-Za-z])\s*\^\s*\{?\s*-1\s*\}?\s*(\([^()=]*\)\s*=)")
 FEET = re.compile(r"(\d+)\s*'\s*(\d+)\s*(?:\"|'')")
@@ -250,7 +254,7 @@ def read(text: str, thousands: bool | None = None) -> Node:
         letter, rest = label
         return Node("choice", (read(rest),) if rest else (), letter)
     plain = spelled(unhedged(text))
-    plain = CALLS.sub("Result =", plain)
+    plain = OPERATED.sub("Result =", CALLS.sub("Result =", plain))
     if plain == "{}":
         return Node("set")
     plain = INVERSE.sub(r"\1inverse\2", plain)

@@ -22,7 +22,7 @@ NAMED = {
     "R": ("all real numbers", "all reals", "real numbers", "the real numbers", "all real x"),
     "Z": ("all integers", "integers", "the integers", "any integer", "all whole numbers"),
     "empty": ("no solution", "no solutions", "no real solution", "no real solutions", "empty set",
-              "the empty set", "there is no solution", "there are no solutions"),
+              "the empty set", "empty", "there is no solution", "there are no solutions"),
     "inf": ("infinite", "infinity", "positive infinity", "plus infinity", "+infinity",
             "unbounded"),
     "-inf": ("negative infinity", "minus infinity", "-infinity"),

@@ -130,10 +130,10 @@ def _ordered(sides: list[Node], relations: list[str]) -> Node:
 def _equalities(sides: list[Node], relations: list[str]) -> Node:
     """A chain of = and ≈."""
     label = _label(sides[0])
-    if len(sides) > 2 and set(relations) == {"="}:
-        known = _settled(sides)
-        common = _value(known, ["="] * (len(known) - 1)) if len(known) < len(sides) else None
-        if common is not None:
+    if len(sides) > 2:
+        known = _settled(sides, ["=", *relations])
+        common = _value([side for side, _ in known], [link for _, link in known[1:]])
+        if common is not None and len(known) < len(sides):
             return Node("assign", (common,), label)
     if label is not None and (len(sides) > 2 or not _free(sides[0], sides[1])):
         rest, links = sides[1:], relations[1:]
@@ -145,15 +145,18 @@ def _equalities(sides: list[Node], relations: list[str]) -> Node:
         return common
     if len(sides) == 2 and relations == ["="] and any(symbols(side) for side in sides):
         return Node("equation", tuple(sides), _sum_of_symbols(sides[0]))
+    if sides[0].op in ("add", "mul", "neg") and sides[-1].op in ("tuple", "matrix"):
+        return sides[-1]
     return FALSE
 
 
-def _settled(sides: list[Node]) -> list[Node]:
+def _settled(sides: list[Node], relations: list[str]) -> list[tuple[Node, str]]:
     """The sides of a definition that hold no other variables than its last one does."""
     last = symbols(sides[-1])
+    pairs = list(zip(sides, relations, strict=True))
     if sides[0].op == "name" or not symbols(sides[0]) <= last:
-        return [side for side in sides[1:] if side.op != "name" and symbols(side) <= last]
-    return sides
+        return [pair for pair in pairs[1:] if pair[0].op != "name" and symbols(pair[0]) <= last]
+    return pairs
 
 
 def _free(left: Node, right: Node) -> bool:
@@ -200,6 +203,9 @@ def alike(one: Node, two: Node) -> bool:
     plain = [side.args[0] if side.op == "quantity" else side for side in (one, two)]
     if all(side.op in EXPRESSIONS for side in plain):
         return same(*plain)
+    if plain[0].op == plain[1].op == "ratio" and len(plain[0].args) == len(plain[1].args) == 2:
+        (a, b), (c, d) = plain[0].args, plain[1].args
+        return same(Node("mul", (a, d)), Node("mul", (b, c)))
     if plain[0].op == plain[1].op and len(plain[0].args) == len(plain[1].args):
         return bool(plain[0].args) and all(map(alike, plain[0].args, plain[1].args))
     return plain[0] == plain[1]
