@@ -13,7 +13,7 @@ from verifiers.maths.units import TABLE, Dimensions
 
 ASKS = re.compile(
     r"\b(?:how \w+|what|which|find|calculate|compute"
-    r"|determine|solve)\b",
+    r"|determine|solve|convert|simplify|express|evaluate)\b",
     re.I,
 )
 COUNTED = re.compile(
@@ -42,8 +42,9 @@ ASSIGNED = re.compile(r"(?<![A-Za-z\\])([a-z])\$? *=")
 GENERIC = r"answer|result|value|total|solution|number|amount|quantity|expression|output|figure"
 ARITHMETIC = rf"{GENERIC}|sum|difference|product|remainder|rest"
 MEANT = {
-    "fast": " speed", "high": " height", "far": " distance", "tall": " height", "old": " age",
-    "much": " amount", "long": " time length", "heavy": " weight mass",
+    "how fast": " speed", "how high": " height", "how tall": " height", "how far": " distance",
+    "how old": " age", "how much": " amount", "how long": " time length", "how heavy": " weight",
+    "\\int": " integral", "\\lim": " limit",
 }  # fmt: skip
 GRADED = re.compile(r"\b(?:[a-z]{3,}(?:er|est)|first|second|last)\b", re.I)
 ALIKE = (
@@ -132,7 +133,8 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     )
     if not about and (not concludes or rival):
         return False
-    if repeats and not concludes and not names(subject, question):
+    generic = any(re.fullmatch(GENERIC, _single(noun)) for noun in _nouns(subject))
+    if repeats and not concludes and not generic and not names(subject, question):
         return False
     return number is None or _measures(sentence, place, asked, question)
 
@@ -148,13 +150,15 @@ def _other_rate(behind: str, asked: str, question: str) -> bool:
 def _about(subject: str, verbs: list[str], asked: str, question: str) -> bool:
     """Whether a subject and its verbs are what the question is about."""
     nouns = _nouns(subject)
+    if nouns[:1] == ["There"] and _head(asked) and not re.fullmatch(GENERIC, _head(asked)):
+        return False
     if not nouns or VALUE.match(subject.strip()) or PRONOUN.fullmatch(nouns[0].lower()):
         return True
     if len(nouns) == 1 and POINTER.fullmatch(nouns[0].lower()):
         return True
     head = _head(asked)
     last = _single(nouns[-1])
-    asked += "".join(meaning for how, meaning in MEANT.items() if f"how {how}" in asked.lower())
+    asked += "".join(meaning for words, meaning in MEANT.items() if words in asked.lower())
     person = any(noun[0].isupper() and _named(noun, question, 0) for noun in nouns)
     if head and not person:
         other = [

@@ -28,6 +28,8 @@ REASON = re.compile(
     r"|given that|rather than|instead of|compared|even though|out of)\b.*",
     re.S | re.I,
 )
+WHEN = re.compile(r",?\s*(?:after|when|where|while|who)\b", re.I)
+IMPLIES = re.compile(r"[⇒⟹]|\\(?:implies|Rightarrow)\b|(?<=\w\w) → (?=[-−\d])")
 NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*", re.S | re.I)
 RETRACTED = re.compile(
     r"^.*(?:\b(?:initially|at first|originally)\b.*?\bbut\b|\bbut (?:is |are )?now\b"
@@ -111,7 +113,8 @@ VERB = re.compile(
     r"|ist|beträgt|ergibt|est|es|è|vale|vaut|sono|fait"
     r"|makes?|made|gets?|got|earns?|earned|costs?|pays?|paid|needs?|needed|takes?|took|spends?"
     r"|spent|saves?|saved|gives?|gave|sells?|sold|eats?|ate|uses?|used|leaves?|left|receives?"
-    r"|received|weighs?|runs?|ran|reads?|total(?:s|ed)?|contains?|owns?|bought|buys?|drives?|drove"
+    r"|received|weighs?|measures?|runs?|ran|reads?|total(?:s|ed)?|contains?|owns?|bought|buys?"
+    r"|drives?|drove"
     r"|walks?|walked|travels?|travell?ed|lasts?|requires?|remains?|finds?|obtain|get|conclude"
     r"|drinks?|drank|cooks?|bakes?|plants?|picks?|adds?(?! up)|brings?|brought|holds?|held"
     r"|carr(?:y|ies)|wash(?:es)?|builds?|built|paints?|writes?|wrote|wins?|won|loses?|lost|fills?"

@@ -34,6 +34,7 @@ from verifiers.cues import (
     FAULTED,
     FRONT,
     HEDGE,
+    IMPLIES,
     LAST,
     LATER,
     LEADING,
@@ -60,6 +61,7 @@ from verifiers.cues import (
     TWICE,
     VALUE,
     VERB,
+    WHEN,
     WORD,
     WORDS,
 )
@@ -131,7 +133,7 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
             continue
         if PREMISE.match(sentence) and not cued:
             continue
-        if maths and not (MATHS.search(sentence) or SPOKEN.search(sentence) or cued):
+        if maths and not (_maths(sentence) or cued):
             if aside is None and PENDING.match(sentence):
                 return None
             continue
@@ -165,6 +167,8 @@ def _stated(sentence: str, told: str | None) -> str | None:
 def _asked(sentence: str, question: str) -> str:
     """The clause of a sentence that speaks of what the question asks for, where one does more."""
     clauses = CLAUSES.split(CONSEQUENCE.split(sentence)[-1])
+    if all("=" in piece for piece in sentence.split(", ")):
+        clauses = sentence.split(", ")
     wanted = set(WORD.findall(asked.question_of(question).lower()))
     if len(set(asked.ASSIGNED.findall(sentence))) == 1:
         return sentence
@@ -204,7 +208,7 @@ def result(sentence: str, reads: Reads) -> str | None:
             continue
         if START.search(predicate):
             return _told(predicate, reads)
-    if MATHS.search(body) or SPOKEN.search(body):
+    if _maths(body):
         return _alone(body, reads)
     verbs = list(NAMING.finditer(body))
     return bare(body[verbs[-1].end() :]) or None if verbs else None
@@ -243,8 +247,13 @@ def _body(sentence: str) -> str | None:
             body = part
             break
     body = PARTITIVE.sub("", LEADING.sub("", body.lstrip(" ,")))
+    body = IMPLIES.split(body)[-1]
     match = REASON.search(body)
-    if match and match.start() > 3:
+    if (
+        match
+        and match.start() > 3
+        and not (WHEN.match(match[0]) and not _maths(body[: match.start()]))
+    ):
         body = body[: match.start()]
     match = NEGATION.search(body)
     if match:
@@ -255,6 +264,10 @@ def _body(sentence: str) -> str | None:
         if not MATHS.search(body) or refused:
             return None
     return body
+
+
+def _maths(text: str) -> bool:
+    return bool(MATHS.search(text) or SPOKEN.search(text))
 
 
 def _told(predicate: str, reads: Reads) -> str | None:

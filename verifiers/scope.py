@@ -133,6 +133,7 @@ REPORTED = re.compile(
     rf"|(?<!\bwe )(?<!\bi )(?<!\bcan )\b"
     rf"(?:{SAYS}\b(?! of\b)[^,]*$|(?:{SAYS}|concludes|{TELLS}(?: me| us| you)?){ONLY})"
     rf"|\b{TELLS} (?:\w+ ){{0,3}}that\b[^,]*$"
+    r"|\b(?:one|you|some(?:one)?|people|students) (?:might|may|could|would)\b[^,]*$"
     rf"|\baccording to (?:(?:my|the|his|her|your|an?) )?(?:\w+ )?{OTHERS}\b.*"
     rf"|\b(?:been|was|is|were) (?:claimed|supposed|said|suggested|alleged|told|reported)\b[^,]*$"
     r"|\b(?:must|to|should|need to) (?:show|prove)\b[^,]*$"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import lru_cache
 
 from verifiers.maths.node import Node, TooHard, symbols, walk
@@ -216,6 +217,8 @@ def rounds(exact: Node, rounded: Node) -> bool:
     a, b = ((side.args[0] if side.op == "quantity" else side) for side in (exact, rounded))
     if a.op not in EXPRESSIONS or b.op not in EXPRESSIONS or symbols(a) or symbols(b):
         return False
+    if b.op == "pct":
+        a, b = Node("mul", (a, Node("num", (), Fraction(100)))), b.args[0]
     near, far = value(a), value(b)
     if near is None or far is None:
         return False
