@@ -56,7 +56,9 @@ def nodes(recipe: Recipe) -> list[Node]:
 def _learning(recipe: Recipe, config: dict[str, Any], teacher: Any) -> list[Node]:
     """Training and evaluation."""
     found: list[Node] = []
-    student = [config["student"], recipe.student and identity(str(recipe.student.model))]
+    student: list[Any] = [None, None]
+    if recipe.student is not None:
+        student = [recipe.student.shaping(), identity(str(recipe.student.model))]
     measured = measured_stages(recipe)
 
     def measure(stage: str, subject: Any, inputs: list[str], before: str | None = None) -> None:

@@ -56,6 +56,13 @@ ELSEWHERE = {
     "additional_special_tokens": "tokens",
     "center_rewards_coefficient": "centering",
     "model_name_or_path": "model",
+    "report_to": "trackers",
+    "log_with": "trackers",
+    "num_processes": "devices",
+    "nproc_per_node": "devices",
+    "eval_steps": "validation",
+    "load_best_model_at_end": "validation",
+    "early_stopping_patience": "patience",
 }
 
 
@@ -123,6 +130,13 @@ class Recipe(BaseModel):
             raise ValueError(f"stage {min(twice)!r} needs an id of its own")
         if self.stages and self.student is None:
             raise ValueError("stages need a student section")
+        if self.student and self.student.strategy == "fsdp2":
+            drawing = [stage_id(stage) for stage in self.stages if stage.kind == "grpo"]
+            if drawing and self.student.devices != 1:
+                raise ValueError(
+                    f"stage {drawing[0]!r} draws answers, for which every device needs the whole "
+                    "student: set student.strategy to ddp"
+                )
         return self
 
 

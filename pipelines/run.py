@@ -15,7 +15,7 @@ from generators.errors import GeneratorError
 from generators.prices import FREE, price
 from generators.teachers.errors import TeacherError
 from generators.teachers.servers import Servers
-from pipelines import judges, samplers, trial
+from pipelines import judges, launch, samplers, trial
 from pipelines.card import write_card
 from pipelines.errors import PipelineError, UsageError
 from pipelines.graph import check_verifiers, evaluation, fingerprints, measured_stages, nodes
@@ -24,7 +24,7 @@ from pipelines.progress import Progress
 from pipelines.recipe import Recipe, problem_sets
 from pipelines.run_folder import RunFolder
 from pipelines.stages import Job, Node, evaluate
-from students.errors import DataError, ModelError
+from students.errors import DataError, ModelError, TrackerError
 from students.memory import few_kernels, one_heap, release
 from verifiers.base import VerifierError
 
@@ -53,12 +53,14 @@ def check(recipe: Recipe, parts: Sequence[str]) -> None:
         return
     if not samplers.has_training():
         raise UsageError("local models need torch: pip install 'distill-factory[train]'")
-    from students import models
+    from students import models, trackers
 
     for teacher in local:
         models.check(str(teacher.model))
     if training and recipe.student is not None:
         models.rehearse(recipe.student, any(not stage.policy for stage in recipe.stages))
+        trackers.check(recipe.student.trackers)
+        launch.processes(recipe.student)
 
 
 def _check_files(recipe: Recipe, generating: bool) -> None:
@@ -81,7 +83,7 @@ def users_mistakes() -> Any:
     """Errors of the packages below, as what they are to a user."""
     try:
         yield
-    except (GeneratorError, VerifierError, ModelError) as error:
+    except (GeneratorError, VerifierError, ModelError, TrackerError) as error:
         raise UsageError(str(error)) from error
 
 
@@ -152,7 +154,7 @@ def _opened(
     with users_mistakes():
         check(recipe, parts)
         fingerprints(recipe, nodes(recipe))
-        paying = _budget(recipe, budget)
+        paying = budget_of(recipe, budget)
         folder = RunFolder(path, recipe, store)
         folder.budget = paying
         servers = Servers(path)
@@ -174,7 +176,7 @@ def stage_errors() -> Iterator[None]:
         raise PipelineError(str(error)) from error
 
 
-def _budget(recipe: Recipe, text: str | None) -> Budget:
+def budget_of(recipe: Recipe, text: str | None) -> Budget:
     """What is paid and may be spent: with a limit in dollars, all who are asked need a price."""
     asked = [*recipe.teachers, *judges.teachers(recipe.verifiers).values()]
     billed = [one for one in asked if one.backend not in FREE]

@@ -65,6 +65,13 @@ class RunFolder:
         if known is None:
             self.write_recipe()
 
+    @classmethod
+    def lent(cls, path: Path, recipe: Recipe, store: Path, budget: Budget) -> RunFolder:
+        """The folder for a child of the process that holds its lock: to read from."""
+        folder = cls.__new__(cls)
+        folder.path, folder.recipe, folder._shared, folder.budget = path, recipe, store, budget
+        return folder
+
     def close(self, discard: bool = False) -> None:
         """Give the lock back; `discard` removes a folder that holds problem sets at most."""
         bare = all(stage.startswith("questions:") for stage in self.manifest["stages"])

@@ -1,4 +1,9 @@
-"""Checkpoints from which training goes on exactly: weights, optimizer, source, random state."""
+"""Checkpoints from which training goes on exactly: weights, optimizer, source, random state.
+
+A checkpoint is one file that the main process writes, with whole weights however they are split
+over processes, so training may go on in another number of them. The result is the same bit for
+bit only in as many.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
+from students import ranks
+from students.sharding import as_held, whole
 from verifiers.files import place
 
 PATTERN = re.compile(r"step-(\d+)\.pt$")
@@ -26,7 +34,7 @@ def random_state() -> dict[str, Any]:
     ]  # fmt: skip
     state["torch"] = torch.get_rng_state()
     if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
+        state["cuda"] = torch.cuda.get_rng_state()
     return state
 
 
@@ -37,14 +45,57 @@ def set_random_state(state: dict[str, Any]) -> None:
     kind, keys, position, has_gauss, cached = state["numpy"]
     np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(state["torch"])
-    if "cuda" in state:
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def weights(trained: dict[str, nn.Parameter]) -> dict[str, Tensor]:
+    """The whole trained weights on the CPU; empty but in the main process."""
+    full = {name: whole(parameter.detach()) for name, parameter in trained.items()}
+    return {name: value.cpu() for name, value in full.items()} if ranks.main() else {}
+
+
+@torch.no_grad()
+def set_weights(trained: dict[str, nn.Parameter], kept: dict[str, Tensor]) -> None:
+    """Put back what `weights` took; `kept` is needed in every process."""
+    for name, parameter in trained.items():
+        parameter.copy_(as_held(kept[name], parameter))
+
+
+def capture(trained: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Weights, optimizer and random state of all processes; whole in the main one."""
+    held = optimizer.state_dict()
+    moments = {
+        index: {k: whole(v) if isinstance(v, Tensor) else v for k, v in values.items()}
+        for index, values in held["state"].items()
+    }
+    return {
+        "weights": weights(trained),
+        "optimizer": {"state": moments, "param_groups": held["param_groups"]},
+        "random": ranks.gather(random_state()),
+    }
+
+
+def restore(
+    state: dict[str, Any], trained: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer
+) -> None:
+    """Put back what `capture` took; a process that there was none of keeps its random state."""
+    set_weights(trained, state["weights"])
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for index, values in state["optimizer"]["state"].items():
+        like = parameters[index]
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.shape == like.shape:
+                values[name] = as_held(value, like)
+    optimizer.load_state_dict(state["optimizer"])
+    if ranks.own() < len(state["random"]):
+        set_random_state(state["random"][ranks.own()])
 
 
 def write(folder: Path, step: int, state: dict[str, Any], keep: int) -> None:
     """Write the checkpoint of `step`, whole or not at all, and remove all but the last `keep`."""
     folder.mkdir(parents=True, exist_ok=True)
-    final = folder / f"step-{step:08d}.pt"
+    final = _file(folder, step)
     beside = final.with_suffix(".tmp")
     torch.save(state, beside)
     place(beside, final)
@@ -58,7 +109,20 @@ def found(folder: Path) -> list[Path]:
 
 
 def latest(folder: Path) -> dict[str, Any] | None:
-    """The newest checkpoint that can be read, or None; a corrupt one is passed over, loudly."""
+    """The newest checkpoint that can be read, or None; a corrupt one is passed over, loudly.
+
+    The main process looks first, so that all go on from the same one.
+    """
+    if ranks.count() == 1:
+        return _latest(folder)
+    state = _latest(folder) if ranks.main() else None
+    step = ranks.from_main(lambda: state["step"] if state else None)
+    if step is not None and not ranks.main():
+        state = torch.load(_file(folder, step), map_location="cpu", weights_only=True)
+    return state
+
+
+def _latest(folder: Path) -> dict[str, Any] | None:
     for path in reversed(found(folder)):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -66,3 +130,7 @@ def latest(folder: Path) -> dict[str, Any] | None:
             warnings.warn(f"checkpoint {path} cannot be read ({error}); going back", stacklevel=2)
             path.unlink()
     return None
+
+
+def _file(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:08d}.pt"

@@ -15,6 +15,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+Strategy = Literal["ddp", "fsdp2"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -74,7 +75,21 @@ class StudentConfig(Section):
     scratch: Scratch | None = Field(None, description="Random weights of this shape.")
     lora: Lora | None = Field(None, description="Train adapters instead of all weights.")
     dtype: Literal["float32", "bfloat16", "auto"] = Field(
-        "auto", description="Weights in memory; auto is bfloat16 on a GPU, float32 on a CPU."
+        "auto",
+        description="What the student computes in, and its frozen weights are held in; "
+        "auto is bfloat16 on a GPU, float32 on a CPU. Trained weights always have 32 bits.",
+    )
+
+    devices: int | Literal["auto"] = Field(
+        1, gt=0, description="Processes that train together, each on a device of its own: `auto` "
+        "is all GPUs of this machine, or one process on the CPU."
+    )  # fmt: skip
+    strategy: Strategy = Field(
+        "ddp", description="On many devices: `ddp` holds the whole student on each, `fsdp2` splits "
+        "its weights, gradients and moments over all."
+    )  # fmt: skip
+    trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(
+        [], description="Where the metrics of training go beside metrics.jsonl."
     )
     tokens: list[Annotated[str, Field(min_length=1)]] = Field(
         [], description="Tokens that the vocabulary gets, such as <think>; each starts as the mean "
@@ -90,6 +105,10 @@ class StudentConfig(Section):
         if len(set(self.tokens)) < len(self.tokens):
             raise ValueError("tokens: a token stands there twice")
         return self
+
+    def shaping(self) -> dict[str, Any]:
+        """What the trained student depends on: not where it is trained, nor who watches."""
+        return self.model_dump(mode="json", exclude={"devices", "strategy", "trackers"})
 
 
 class Training(Section):
@@ -133,12 +152,25 @@ class Training(Section):
     keep_checkpoints: int = Field(2, gt=0, description="Checkpoints kept while training.")
 
 
+class ValidationConfig(Section):
+    """Loss on rows that are kept out of training; the weights where it was lowest are kept."""
+
+    rows: int = Field(200, gt=0, description="Rows kept out, at least; whole problems at random.")
+    every: int = Field(50, gt=0, description="Steps between two measurements.")
+    patience: int | None = Field(
+        None, gt=0, description="Stop after so many measurements in a row that were no better."
+    )
+
+
 class FromRows(Training):
     """Training on rows that are there before it starts."""
 
     shape: ClassVar[Literal["text", "chat", "pair"]] = "chat"
     """What a row is."""
 
+    validation: ValidationConfig | None = Field(
+        None, description="Measure the loss on rows that are not trained on, and keep the best."
+    )
     too_long: Literal["refuse", "drop", "cut"] = Field(
         "refuse", description="What is done with rows of more than max_length tokens; how many "
         "were dropped or cut is counted and shown."

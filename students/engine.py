@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import nn
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
-from students import checkpoints, models
+from students import checkpoints, models, ranks, sharding
+from students.batches.deal import deal
 from students.batches.pack import Packed
+from students.batches.scorer import Scorer
 from students.batches.scorer import scorer as scorer_of
-from students.config import Training
+from students.config import Strategy, Training
 from students.errors import DataError
 from students.memory import release
 from students.objectives import Objective
+from students.precision import hold_whole
 from students.sources import Source
+from students.validation import Validation
 from verifiers.files import place
 
-Report = Callable[[dict[str, Any]], None]
+Report = Callable[[dict[str, Any]], bool | None]
+"""Gets the metrics of each step, the same in every process, in the order of the steps; a true
+answer in one of them ends the training there. Between two steps it may do what it likes: write,
+draw answers from the model, measure them."""
 
 
 def train(
@@ -37,37 +48,51 @@ def train(
     steps: int,
     report: Report = lambda line: None,
     keep: bool = False,
+    seed: int = 0,
+    validation: Validation | None = None,
+    strategy: Strategy = "ddp",
 ) -> Path:
     """Train `model` for `steps` optimizer steps and save it as the folder `out`.
 
-    Fewer steps where the source is exhausted before.
+    Fewer steps where the source is exhausted before, or `validation` finds no better weights; with
+    it, the best weights are saved, not the last.
 
     Checkpoints lie beside it, in `partial_of(out)`, and training goes on from the newest one; the
     result is the same, bit for bit on a CPU, as if it had never stopped. `report` gets one line of
     metrics a step, again for the steps that are done again. `keep` leaves the checkpoints to a
     caller who has yet to note the result.
 
+    Started by torchrun or accelerate, the processes train together by `strategy`; each calls this
+    with the same arguments, and only the main one writes.
+
     Raises DataError where the loss is not finite.
     """
+    ranks.join()
     partial = partial_of(out)
-    accelerator = Accelerator()
-    scorer = scorer_of(model, uniform=getattr(objective, "uniform", False))
+    set_seed(seed + ranks.own())
+    hold_whole(model)
     _hold(model, config.activations)
-    optimizer = _optimizer(scorer, config)
-    scorer, optimizer = accelerator.prepare(scorer, optimizer)
-    trained = {n: p for n, p in scorer.named_parameters() if p.requires_grad}
-    done = _resume(partial, trained, optimizer, source)
-    scorer.train()
+    scorer = scorer_of(model, uniform=getattr(objective, "uniform", False))
+    run = _Run(scorer, objective, config, strategy)
+    state = checkpoints.latest(partial / "checkpoints")
+    done = 0
+    if state is not None:
+        checkpoints.restore(state, run.trained, run.optimizer)
+        source.load_state_dict(state["source"])
+        if validation is not None and state["validation"] is not None:
+            validation.load_state_dict(state["validation"])
+        done = int(state["step"])
+    run.module.train()
     batches = iter(source)
-    start, tokens = time.monotonic(), 0
-    for step in range(done + 1, steps + 1):
+    start, tokens, step = time.monotonic(), 0, done
+    stop = validation is not None and validation.hopeless
+    while step < steps and not stop:
         batch = next(batches, None)
         if batch is None:
             break
+        step += 1
         rate = learning_rate(step, steps, config)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        metrics = _step(accelerator, scorer, optimizer, objective, batch, config)
+        metrics = run.step(batch, rate)
         tokens += len(batch.ids)
         if not math.isfinite(metrics["loss"]):
             raise DataError(f"the loss is {metrics['loss']} at step {step}")
@@ -77,16 +102,28 @@ def train(
             "learning_rate": rate,
             "tokens": len(batch.ids),
         }
+        if validation is not None and validation.due(step, steps):
+            metrics["validation_loss"] = run.loss(validation.batch)
+            weights = functools.partial(checkpoints.weights, run.trained)
+            validation.note(step, metrics["validation_loss"], weights)
+            stop = validation.hopeless
         seconds = time.monotonic() - start
         metrics["tokens_per_second"] = round(tokens / seconds, 1)
         metrics["seconds_left"] = round(seconds * (steps - step) / (step - done), 1)
-        report(metrics)
-        if step % config.checkpoint_every == 0 and step < steps and accelerator.is_main_process:
-            state = _state(step, trained, optimizer, source)
-            checkpoints.write(partial / "checkpoints", step, state, config.keep_checkpoints)
-    _finish(accelerator.unwrap_model(scorer).model, tokenizer, partial, out)
-    if not keep:
-        shutil.rmtree(partial)
+        stop = run.agreed(bool(report(metrics))) or stop
+        if step % config.checkpoint_every == 0 and step < steps:
+            state = checkpoints.capture(run.trained, run.optimizer)
+            state |= {"step": step, "source": source.state_dict()}
+            state["validation"] = validation.state_dict() if validation else None
+            if ranks.main():
+                checkpoints.write(partial / "checkpoints", step, state, config.keep_checkpoints)
+    run.finish(validation)
+    if ranks.main():
+        summary = validation.summary(step) if validation else {}
+        _save(model, tokenizer, summary, partial, out)
+        if not keep:
+            shutil.rmtree(partial)
+    ranks.gather(None)  # nobody goes on before the student is there
     return out
 
 
@@ -132,64 +169,106 @@ def _optimizer(module: nn.Module, config: Training) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
 
 
-def _step(
-    accelerator: Accelerator,
-    scorer: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    objective: Objective,
-    batch: Packed,
-    config: Training,
-) -> dict[str, Any]:
-    """One optimizer step over all micro-batches of `batch`; its metrics."""
-    normaliser = objective.count(batch)
-    totals: dict[str, torch.Tensor] = {}
-    for micro in batch.split(config.tokens_per_micro_batch):
-        micro = micro.to(accelerator.device)
-        loss, metrics = objective(scorer(micro), micro, normaliser)
-        accelerator.backward(loss)
-        for name, value in metrics.items():
-            totals[name] = totals[name] + value if name in totals else value
-    norm = accelerator.clip_grad_norm_(scorer.parameters(), config.max_grad_norm)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    result: dict[str, Any] = {name: value.item() for name, value in totals.items()}
-    result["grad_norm"] = float(norm) if norm is not None else math.nan
-    return result
+class _Run:
+    """A model on its way: prepared for the devices it is trained on, with its optimizer.
+
+    `trained` are the trained weights by name, as this process holds them.
+    """
+
+    def __init__(self, scorer: Scorer, objective: Objective, config: Training, strategy: Strategy):
+        experts = any("expert" in name for name, _ in scorer.named_parameters())
+        # a rank's tokens may reach no token of an expert
+        options = DistributedDataParallelKwargs(find_unused_parameters=experts)
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[options])
+        self.objective, self.config = objective, config
+        self.scorer = scorer
+        self.module: nn.Module = scorer
+        sharded = strategy == "fsdp2" and ranks.count() > 1
+        if sharded:
+            sharding.shard(scorer.to(self.accelerator.device))
+        self.optimizer: Any = _optimizer(scorer, config)
+        if not sharded:
+            self.module, self.optimizer = self.accelerator.prepare(scorer, self.optimizer)
+        self.trained = {n: p for n, p in scorer.named_parameters() if p.requires_grad}
+
+    def step(self, batch: Packed, rate: float) -> dict[str, Any]:
+        """One optimizer step over all micro-batches of `batch`, those of all processes; metrics."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        normaliser = self.objective.count(batch)
+        totals: dict[str, Tensor] = {}
+        micros = self._dealt(batch)
+        for number, (micro, share) in enumerate(micros, start=1):
+            last = number == len(micros)
+            with nullcontext() if last else self._no_sync():
+                loss, metrics = self.objective(self.module(micro), micro, normaliser)
+                # gradients are averaged over processes, and the sum is wanted
+                self.accelerator.backward(loss * (share * ranks.count()))
+            _add(totals, metrics, share)
+        norm = self.accelerator.clip_grad_norm_(self.scorer.parameters(), self.config.max_grad_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return _numbers(totals) | {"grad_norm": sharding.whole(norm).item()}
+
+    @torch.no_grad()
+    def loss(self, batch: Packed) -> float:
+        """The loss on a batch that is not trained on."""
+        normaliser = self.objective.count(batch)
+        totals: dict[str, Tensor] = {}
+        self.module.eval()
+        for micro, share in self._dealt(batch):
+            _add(totals, self.objective(self.scorer(micro), micro, normaliser)[1], share)
+        self.module.train()
+        self._reshard()
+        return _numbers(totals)["loss"]
+
+    def agreed(self, stop: bool) -> bool:
+        """True in all processes where it is in one of them."""
+        if ranks.count() == 1:
+            return stop
+        return ranks.summed(torch.tensor(float(stop), device=self.accelerator.device)).item() > 0
+
+    def finish(self, validation: Validation | None) -> None:
+        """Leave the whole model in the main process, with its best weights where they are known."""
+        self._reshard()
+        sharding.gather_weights(self.scorer)
+        if validation is not None and validation.weights:
+            whole = {n: p for n, p in self.scorer.named_parameters() if p.requires_grad}
+            checkpoints.set_weights(whole, validation.weights)
+
+    def _dealt(self, batch: Packed) -> list[tuple[Packed, float]]:
+        """This process's micro-batches on its device, and 1, or 0 for those that count nothing."""
+        micros = deal(batch, ranks.count(), ranks.own(), self.config.tokens_per_micro_batch)
+        return [(m.packed.to(self.accelerator.device), float(not m.blank)) for m in micros]
+
+    def _no_sync(self) -> Any:
+        """Gradients are summed over processes once a step; split ones at every micro-batch."""
+        return self.accelerator.no_sync(self.module)
+
+    def _reshard(self) -> None:
+        for module in self.scorer.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()
 
 
-def _state(
-    step: int, trained: dict[str, nn.Parameter], optimizer: Any, source: Source
-) -> dict[str, Any]:
-    return {
-        "step": step,
-        "weights": {name: p.detach().cpu() for name, p in trained.items()},
-        "optimizer": optimizer.state_dict(),
-        "source": source.state_dict(),
-        "random": checkpoints.random_state(),
-    }
+def _add(totals: dict[str, Tensor], metrics: dict[str, Tensor], share: float) -> None:
+    for name, value in metrics.items():
+        totals[name] = totals[name] + value * share if name in totals else value * share
 
 
-def _resume(partial: Path, trained: dict[str, nn.Parameter], optimizer: Any, source: Source) -> int:
-    """Put everything back as the newest checkpoint holds it; the step it was taken at, or 0."""
-    state = checkpoints.latest(partial / "checkpoints")
-    if state is None:
-        return 0
-    with torch.no_grad():
-        for name, parameter in trained.items():
-            parameter.copy_(state["weights"][name])
-    optimizer.load_state_dict(state["optimizer"])
-    source.load_state_dict(state["source"])
-    checkpoints.set_random_state(state["random"])
-    return int(state["step"])
+def _numbers(totals: dict[str, Tensor]) -> dict[str, float]:
+    """Metrics of the step, summed over all processes, in one go."""
+    values = ranks.summed(torch.stack([value.double() for value in totals.values()]))
+    return dict(zip(totals, values.tolist(), strict=True))
 
 
-def _finish(model: Any, tokenizer: Any, partial: Path, out: Path) -> None:
+def _save(model: Any, tokenizer: Any, found: dict[str, Any], partial: Path, out: Path) -> None:
     """Save the model beside `out` and move it there in one step."""
     release()
     final = partial / "model"
     shutil.rmtree(final, ignore_errors=True)
     final.mkdir(parents=True)
-    summary = models.save(model, tokenizer, final)
+    summary = models.save(model, tokenizer, final) | found
     (final / "training.json").write_text(json.dumps(summary) + "\n")
     shutil.rmtree(out, ignore_errors=True)
     place(final, out)

@@ -3,6 +3,7 @@
 StudentError            base of all below; the message is one plain sentence for a person
 ├── ModelError          a model or tokenizer cannot be loaded or built
 ├── DataError           rows cannot be trained on (no trainable token, a template that cannot mask)
+├── TrackerError        a tracker's package is not installed
 └── CheckpointError     no checkpoint can be resumed
 """
 
@@ -17,6 +18,10 @@ class ModelError(StudentError):
 
 class DataError(StudentError):
     """Rows that cannot be trained on."""
+
+
+class TrackerError(StudentError):
+    """A tracker's package is not installed."""
 
 
 class CheckpointError(StudentError):

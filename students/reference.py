@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
@@ -12,6 +14,7 @@ import numpy as np
 import torch
 from torch.func import functional_call
 
+from students import ranks
 from students.batches.pack import Document, Packed, Unit, pack
 from students.batches.scorer import Scorer
 from students.batches.units import lengths_of
@@ -31,20 +34,28 @@ class Reference:
             if parameter.requires_grad
         }
 
-    @torch.no_grad()
     def __call__(self, batch: Packed) -> Packed:
-        """`batch` with the extra `ref_logp` [T], zero where nothing is learned."""
+        """`batch` with the extra `ref_logp` [T], zero where nothing is learned.
+
+        All processes call it with the same batch, and each works out its share of it.
+        """
+        micros, n = batch.split(TOKENS), ranks.count()
+        shared = ranks.gather([self.values(micro) for micro in micros[ranks.own() :: n]])
+        parts = [shared[number % n][number // n] for number in range(len(micros))]
+        values = torch.from_numpy(np.concatenate(parts))
+        return replace(batch, extras=batch.extras | {"ref_logp": values})
+
+    @torch.no_grad()
+    def values(self, batch: Packed) -> np.ndarray:
+        """The log-probs of a batch [T], zero where nothing is learned, in this process alone."""
         device = next(self.scorer.parameters()).device
         training = self.scorer.training
         self.scorer.eval()
-        parts = [
-            functional_call(self.scorer, self.start, (micro.to(device),))
-            for micro in batch.split(TOKENS)
-        ]
+        found = functional_call(self.scorer, self.start, (batch.to(device),))
         self.scorer.train(training)
         values = torch.zeros(len(batch.ids))
-        values[batch.mask] = torch.cat(parts).float().cpu()
-        return replace(batch, extras=batch.extras | {"ref_logp": values})
+        values[batch.mask] = found.float().cpu()
+        return values.numpy()
 
 
 class Referenced(Sequence[Unit]):
@@ -87,16 +98,25 @@ def with_reference(units: Sequence[Unit], model: Any, name: str, cache: Path) ->
         for document in unit:
             digest.update(np.asarray([len(document.ids), *document.ids], np.int64).tobytes())
     file = cache / f"{digest.hexdigest()[:24]}.bin"
-    if not file.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        beside = file.with_suffix(".tmp")
-        reference = Reference(model)
-        with beside.open("wb") as stream:
-            for part in _parts(units):
-                values = reference(pack(part)).extras["ref_logp"].numpy()
-                stream.write(values.astype(np.float32).tobytes())
-        place(beside, file)
+    if not ranks.from_main(file.exists):
+        _write(_parts(units), Reference(model), file)
     return Referenced(units, np.memmap(file, np.float32, "r"))
+
+
+def _write(parts: Iterator[list[Unit]], reference: Reference, file: Path) -> None:
+    """The reference's log-probs of all parts, in order; each process works out its share."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_suffix(".tmp")
+    with beside.open("wb") if ranks.main() else nullcontext() as stream:
+        while turn := list(islice(parts, ranks.count())):
+            own = turn[ranks.own()] if ranks.own() < len(turn) else None
+            values = reference.values(pack(own)).astype(np.float32) if own else None
+            for found in ranks.gather(values):
+                if found is not None and stream is not None:
+                    stream.write(found.tobytes())
+    if ranks.main():
+        place(beside, file)
+    ranks.gather(None)  # the file is there for all
 
 
 def _parts(units: Sequence[Unit]) -> Iterator[list[Unit]]:

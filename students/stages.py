@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from students.batches.pack import Unit
+from students.batches.pack import Unit, pack, share
 from students.batches.tokenise import Report, Rows, tokenised
 from students.batches.units import Units, units
 from students.config import DPO, GRPO, FromRows, RewardModel, Training
@@ -21,6 +21,7 @@ from students.reward_model import kept_apart
 from students.rollouts.decoder import LocalSampler
 from students.rollouts.source import RolloutSource
 from students.sources import FileSource, Source
+from students.validation import Validation, chosen
 from verifiers.pool import VerdictPool
 from verifiers.records import Problem
 
@@ -36,6 +37,7 @@ class Plan:
     """Rows, and how many of them were dropped, cut or split."""
     held: Units | None = None
     """What a reward model is measured on."""
+    validation: Validation | None = None
 
 
 def from_rows(
@@ -61,19 +63,29 @@ def from_rows(
     bad = sum(count for count, _ in tokens.bad.values())
     counts = {"rows": tokens.rows, **({"bad_dropped": bad} if bad else {}), **counts}
     objective: Objective = Sft()
-    learned: Sequence[Unit] = found
     held = None
     if isinstance(stage, RewardModel):
         objective = Reward(stage.margin, stage.centering)
-        learned, held = kept_apart(found, stage.heldout, seed)
+        found, held = kept_apart(found, stage.heldout, seed)
     if isinstance(stage, DPO):
         objective = Dpo(stage.beta, stage.label_smoothing, stage.rpo_alpha)
-        learned = with_reference(found, model, name, cache / "reference")
-    source = FileSource(learned, stage.tokens_per_step, seed)
-    if stage.epochs is None and stage.max_steps is not None:
-        return Plan(objective, source, stage.max_steps, counts, held)
-    steps = _limited(stage, source.steps(stage.epochs or 1))
-    return Plan(objective, source, steps, counts, held)
+
+    def learned(part: Units) -> Sequence[Unit]:
+        if not isinstance(stage, DPO):
+            return part
+        return with_reference(part, model, name, cache / "reference")
+
+    validation = None
+    if stage.validation is not None:
+        out = chosen(found.groups, stage.validation.rows, seed)
+        validation = Validation(pack(map(share, learned(found.part(out)))), stage.validation)
+        found = found.part(~out)
+        counts["validation"] = int(out.sum())
+    source = FileSource(learned(found), stage.tokens_per_step, seed)
+    steps = stage.max_steps
+    if steps is None or stage.epochs is not None:
+        steps = _limited(stage, source.steps(stage.epochs or 1))
+    return Plan(objective, source, steps, counts, held, validation)
 
 
 def from_rollouts(

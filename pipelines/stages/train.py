@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,35 +13,66 @@ from pipelines.stages import Counts, Job
 from pipelines.training_rows import TrainingRows
 from students.config import GRPO, FromRows, RewardModel, Training
 from verifiers.files import place
+from verifiers.pool import VerdictPool
 
 if TYPE_CHECKING:
     from students.stages import Plan
 
 VERSION = 2
+Report = Callable[[dict[str, Any]], bool | None]
 
 
 def run(job: Job, stage: Training, before: str | None) -> Counts:
     """Train `stage` from the student of stage `before`, or from the start."""
+    from pipelines import launch
     from students import engine
+    from students.trackers import Trackers
 
     name, students = stage_id(stage), job.folder.path / "students"
     students.mkdir(exist_ok=True)
+    assert job.recipe.student is not None
+    metrics = Metrics(job, name, fresh=not engine.resumable(students / name))
+    count = launch.processes(job.recipe.student)
+    folder, settings = job.folder.path / "trackers", stage.model_dump(mode="json")
+    with Trackers(job.recipe.student.trackers, job.recipe.name, name, folder, settings) as track:
+
+        def report(line: dict[str, Any]) -> None:
+            metrics.add(line)
+            track(line)
+
+        if count == 1:
+            found = learn(job, stage, before, report)
+        else:
+            found = launch.learn(job, stage, before, report, count)
+    for how in ("ended", "skipped", "stopped"):
+        if how in found:
+            job.progress.note(f"{name} {how}: {found[how]}")
+    return {"rows": found.pop("rows"), **metrics.totals(), **found}
+
+
+def learn(job: Job, stage: Training, before: str | None, report: Report) -> Counts:
+    """Train `stage` in this process, with those that were started beside it; what became of it."""
+    from students import engine, ranks
+
+    assert job.recipe.student is not None
+    ranks.join()
+    out = job.folder.path / "students" / stage_id(stage)
     rows = TrainingRows(job, stage)
     model, tokenizer, origin = student(job, before, stage)
-    metrics = Metrics(job, name, fresh=not engine.resumable(students / name))
     with _plan(job, stage, rows, model, tokenizer, origin) as plan:
         engine.train(
-            model, tokenizer, plan.objective, plan.source, stage, students / name, plan.steps,
-            metrics.add, keep=True,
+            model, tokenizer, plan.objective, plan.source, stage, out, plan.steps, report,
+            keep=True, seed=job.recipe.seed, validation=plan.validation,
+            strategy=job.recipe.student.strategy,
         )  # fmt: skip
-    summary = json.loads((students / name / "training.json").read_text())
-    if plan.held is not None:
+    summary = json.loads((out / "training.json").read_text())
+    if plan.held is not None and ranks.main():
         from students.reward_model import accuracy
 
-        pairs = summary["pairs"] = accuracy(students / name, plan.held)
+        pairs = summary["pairs"] = accuracy(out, plan.held)
         right = f"{pairs['accuracy']:.1%} of {pairs['n']} held-out pairs"
-        job.progress.note(f"{name} ranks {right} right")
-    return {**plan.counts, **metrics.totals(), **summary, **_ended(job, name, plan.source)}
+        job.progress.note(f"{stage_id(stage)} ranks {right} right")
+    return {**plan.counts, **summary, **_ended(plan.source)}
 
 
 def student(job: Job, before: str | None, stage: Training) -> tuple[Any, Any, str]:
@@ -55,47 +86,48 @@ def student(job: Job, before: str | None, stage: Training) -> tuple[Any, Any, st
     from students.adapters import adapt
     from students.heads import with_head
     from students.identity import identity
+    from students.precision import compute_in
     from students.vocabulary import ids_of
 
     config, seed = job.recipe.student, job.recipe.seed
     assert config is not None
     lora = config.lora
-    name = f"{config.model_dump(mode='json')} {seed} {identity(str(config.model))}"
+    name = f"{config.shaping()} {seed} {identity(str(config.model))}"
+    held = config if lora else config.model_copy(update={"dtype": "float32"})
     last = job.folder.path / "students" / before if before else None
     adapter = last / "adapter" if last and lora and lora.begin == "adapter" else None
     if last and not adapter:
         quantize = lora.quantize if lora else None
-        model, tokenizer = models.load(last, config.dtype, quantize=quantize)
+        model, tokenizer = models.load(last, held.dtype, quantize=quantize)
         name = identity(last)
     else:
-        model, tokenizer = models.start(config, seed)
+        model, tokenizer = models.start(held, seed)
         name += f" {identity(adapter)}" if adapter else ""
     if isinstance(stage, RewardModel):
         model = with_head(model, tokenizer, seed)
     if lora is not None:
         model = adapt(model, lora, seed, adapter, ids_of(tokenizer, config.tokens))
+    else:
+        compute_in(model, config.dtype)
     return model.to(models.device()), tokenizer, name
 
 
-def _ended(job: Job, name: str, source: Any) -> Counts:
+def _ended(source: Any) -> Counts:
     """Why a stage had nothing to train on, or not as long as planned; empty where it had."""
     ended = getattr(source, "ended", None)
     if ended is None:
         return {}
     figures = {key: getattr(ended, key) for key in ("groups", "solved", "unsolved")}
     if ended.rounds:
-        note = {"ended": f"after {ended.rounds} rounds, {ended}"}
-    else:
-        note = {"skipped": f"{ended}; the policy is handed on as it was"}
-    job.progress.note("".join(f"{name} {how}: {why}" for how, why in note.items()))
-    return note | figures
+        return {"ended": f"after {ended.rounds} rounds, {ended}"} | figures
+    return {"skipped": f"{ended}; the policy is handed on as it was"} | figures
 
 
 @contextmanager
 def _plan(
     job: Job, stage: Training, rows: TrainingRows, model: Any, tokenizer: Any, origin: str
 ) -> Iterator[Plan]:
-    from students import stages
+    from students import ranks, stages
 
     seed = job.recipe.seed
     if isinstance(stage, FromRows):
@@ -105,9 +137,11 @@ def _plan(
     assert isinstance(stage, GRPO)
     known = {problem.id: problem for problem in job.folder.problems("problems")}
     problems = [known[row["problem_id"]] for row in rows]
-    with job.folder.store() as store:
+    with ExitStack() as opened:
+        main = ranks.main()
+        pool = job.pool(opened.enter_context(job.folder.store())) if main else VerdictPool()
         plan = stages.from_rollouts(
-            stage, problems, model, tokenizer, job.pool(store), seed, job.recipe.chains.system
+            stage, problems, model, tokenizer, pool, seed, job.recipe.chains.system
         )
         try:
             yield plan

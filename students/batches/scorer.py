@@ -11,6 +11,7 @@ from students.batches.head import logprobs
 from students.batches.pack import Packed
 from students.batches.products import use_onednn
 from students.errors import ModelError
+from students.precision import computing
 
 SCALES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
 
@@ -37,10 +38,11 @@ class Scorer(nn.Module):
 
     def forward(self, packed: Packed) -> Tensor:
         """Log-probs [N] of the N learned tokens of `packed`, in order."""
-        where, source = packed.sources()
-        hidden = self.hidden(packed).index_select(0, source)
-        head = self.model.get_output_embeddings()
-        return logprobs(head, hidden, packed.ids[where], self.uniform)
+        with computing(self.model):
+            where, source = packed.sources()
+            hidden = self.hidden(packed).index_select(0, source)
+            head = self.model.get_output_embeddings()
+            return logprobs(head, hidden, packed.ids[where], self.uniform)
 
     def hidden(self, packed: Packed) -> Tensor:
         """Last hidden states [T, width]."""
@@ -70,8 +72,9 @@ class Rewarder(Scorer):
     def forward(self, packed: Packed) -> Tensor:
         """Rewards [answers] of `packed`, in order: of all documents but shared prompts."""
         last = torch.tensor(packed.lengths).cumsum(0)[packed.answers] - 1
-        hidden = self.hidden(packed).index_select(0, last.to(packed.ids.device))
-        return self.model.score(hidden).float().squeeze(1)
+        with computing(self.model):
+            hidden = self.hidden(packed).index_select(0, last.to(packed.ids.device))
+            return self.model.score(hidden).float().squeeze(1)
 
 
 def scorer(model: Any, uniform: bool = False) -> Scorer:

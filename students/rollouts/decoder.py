@@ -22,6 +22,7 @@ from students import models
 from students.batches.attention import Segments
 from students.batches.encode import encode_prompts
 from students.identity import identity as identity_of
+from students.precision import computing
 from verifiers.records import Completion, Usage
 from verifiers.sampler import Request
 
@@ -170,7 +171,8 @@ class LocalSampler:
         begun = self.tokenizer([r.prefix for r in asked], add_special_tokens=False)["input_ids"]
         ids = [prompt + prefix for prompt, prefix in zip(ids, begun, strict=True)]
         keys = [request.key(self.identity) for request in requests]
-        rows = _Rows(self, ids, owner, requests, keys).write()
+        with computing(self.model):
+            rows = _Rows(self, ids, owner, requests, keys).write()
         written = [begun[o] + tokens for o, (tokens, _, _) in zip(owner, rows, strict=True)]
         texts = self.tokenizer.batch_decode(written, skip_special_tokens=True)
         return [

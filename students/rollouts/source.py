@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from students import ranks
 from students.batches.encode import encode_prompts
 from students.batches.pack import Document, Packed, pack, together
 from students.config import GRPO
@@ -124,7 +125,7 @@ class RolloutSource:
         asked = undecided = 0
         while len(varied) < config.prompts and asked < config.refill * config.prompts:
             want = config.prompts - len(varied)
-            groups, lost = self.runner.run(self._draw(self._next(want)))
+            groups, lost = self._draw(self._next(want))
             asked += want
             drawn += groups
             undecided += lost
@@ -157,30 +158,15 @@ class RolloutSource:
             self._known = (epoch, generator.permutation(len(self.problems)))
         return self._known[1]
 
-    async def _draw(self, turns: Sequence[tuple[Problem, int]]) -> tuple[list[Rollouts], int]:
-        """Judged groups of the policy's answers, and how many answers nobody can judge."""
-        config = self.config
-        size = config.group_size
-        sampling = {"temperature": 1.0, "max_tokens": config.max_tokens}
-        requests = [
-            Request(
-                problem_id=problem.id,
-                messages=problem.messages(self.system),
-                sampling=sampling,
-                seed=self.seed * 1_000_003 + self.round,
-                index=turn * size + index,
-            )
-            for problem, turn in turns
-            for index in range(size)
-        ]
-        training = self.sampler.model.training
-        self.sampler.model.eval()
-        written = [completion async for completion in self.sampler.sample(requests)]
-        self.sampler.model.train(training)
-        drawn = [written[n * size : (n + 1) * size] for n in range(len(turns))]
-        judged = await asyncio.gather(
-            *(self.pool.judge_group(p, group) for (p, _), group in zip(turns, drawn, strict=True))
-        )
+    def _draw(self, turns: Sequence[tuple[Problem, int]]) -> tuple[list[Rollouts], int]:
+        """Judged groups of the policy's answers, and how many answers nobody can judge.
+
+        Each process answers its share of the problems; the main one judges all of them.
+        """
+        n, size = ranks.count(), self.config.group_size
+        shared = ranks.gather(self.runner.run(self._answers(turns[ranks.own() :: n])))
+        drawn = [shared[g % n][g // n * size : (g // n + 1) * size] for g in range(len(turns))]
+        judged = ranks.from_main(lambda: self.runner.run(self._judged(turns, drawn)))
         groups, lost = [], 0
         for (problem, _), samples, verdicts in zip(turns, drawn, judged, strict=True):
             pairs = list(zip(samples, verdicts, strict=True))
@@ -189,6 +175,32 @@ class RolloutSource:
             if counted:
                 groups.append(self._group(problem, counted))
         return groups, lost
+
+    async def _answers(self, turns: Sequence[tuple[Problem, int]]) -> list[Completion]:
+        config = self.config
+        requests = [
+            Request(
+                problem_id=problem.id,
+                messages=problem.messages(self.system),
+                sampling={"temperature": 1.0, "max_tokens": config.max_tokens},
+                seed=self.seed * 1_000_003 + self.round,
+                index=turn * config.group_size + index,
+            )
+            for problem, turn in turns
+            for index in range(config.group_size)
+        ]
+        training = self.sampler.model.training
+        self.sampler.model.eval()
+        written = [completion async for completion in self.sampler.sample(requests)]
+        self.sampler.model.train(training)
+        return written
+
+    async def _judged(
+        self, turns: Sequence[tuple[Problem, int]], drawn: list[list[Completion]]
+    ) -> list[list[Verdict]]:
+        return await asyncio.gather(
+            *(self.pool.judge_group(p, group) for (p, _), group in zip(turns, drawn, strict=True))
+        )
 
     def _counts(self, verdict: Verdict) -> bool:
         """Truncated counts as wrong unless the recipe masks it; undecided does not count."""

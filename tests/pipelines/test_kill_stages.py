@@ -15,7 +15,7 @@ from tests.pipelines.test_kill import COMMAND, tables
 pytestmark = pytest.mark.slow
 TIMING = ("tokens_per_second", "seconds_left")
 SAVE, PLACE = "students.checkpoints:torch.save", "students.checkpoints:place"
-STEP, RENAME = "students.engine:_step", "students.engine:place"
+STEP, RENAME = "students.engine:_Run.step", "students.engine:place"
 KILLS = [
     ("questions", "generators.questions.evolve:solve", 20, "before"),
     ("chains", "verifiers.tasks:Task.settle", 300, "after"),

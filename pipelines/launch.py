@@ -1,0 +1,121 @@
+"""Starting a training stage in several processes, one for each device.
+
+They are children of this one: they end with it, also with `kill -9`. They train; this process
+alone writes to the run folder what a run says of itself, from what the main one of them tells.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from generators.teachers import keeper
+from pipelines.errors import PipelineError, UsageError
+from pipelines.recipe import stage_id
+from pipelines.stages import Counts, Job
+from students.config import StudentConfig, Training
+from verifiers.files import place
+
+GRACE = 0.0
+"""Nothing of theirs is worth waiting for: a checkpoint is whole or not there."""
+SHOWN = 20
+"""Lines of their output that are shown where they fail."""
+
+
+def processes(student: StudentConfig | None) -> int:
+    """How many processes train the student; UsageError where there are not enough GPUs."""
+    asked = student.devices if student else 1
+    if asked == 1:
+        return 1
+    import torch
+
+    gpus = torch.cuda.device_count()
+    if asked == "auto":
+        return max(1, gpus)
+    if gpus and asked > gpus:
+        raise UsageError(f"student.devices is {asked}, and this machine has {gpus} GPUs")
+    return asked
+
+
+def learn(job: Job, stage: Training, before: str | None, report: Any, count: int) -> Counts:
+    """`pipelines.stages.train.learn` in `count` processes; raises PipelineError where it fails."""
+    partial = job.folder.path / "students" / f".{stage_id(stage)}.partial"
+    partial.mkdir(exist_ok=True)
+    order, output = partial / "order.json", partial / "processes.log"
+    _write(order, job, stage, before)
+    with output.open("wb") as log, _started(order, count, log) as process:
+        found = None
+        for event in _events(process):
+            if "metrics" in event:
+                report(event["metrics"])
+            elif "note" in event:
+                job.progress.note(event["note"])
+            elif "update" in event:
+                job.progress.update(event["update"])
+            elif "failed" in event:
+                raise (UsageError if event["mistake"] else PipelineError)(event["failed"])
+            else:
+                found = event["done"]
+        status = process.wait()
+    if status or found is None:
+        last = "\n".join(output.read_text(errors="replace").splitlines()[-SHOWN:])
+        raise PipelineError(f"training on {count} devices ended with status {status}:\n{last}")
+    return found
+
+
+def _write(order: Path, job: Job, stage: Training, before: str | None) -> None:
+    """What the processes are to do, in a file that they read."""
+    text = json.dumps(
+        {
+            "recipe": job.recipe.model_dump(mode="json", by_alias=True),
+            "run": str(job.folder.path.resolve()),
+            "store": str(job.folder.store_path.resolve()),
+            "stage": stage_id(stage),
+            "before": before,
+            "budget": job.folder.budget.text or None,
+        }
+    )
+    beside = order.with_suffix(".tmp")
+    beside.write_text(text)
+    place(beside, order)
+
+
+@contextmanager
+def _started(order: Path, count: int, log: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """The launcher of `count` processes, under a keeper that leaves nothing of them behind."""
+    threads = max(1, len(os.sched_getaffinity(0)) // count)
+    ours = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = {"OMP_NUM_THREADS": str(threads), **os.environ} | {
+        "PYTHONPATH": os.pathsep.join(filter(None, ours)),
+        "PYTHONSAFEPATH": "1",  # a folder of our name where somebody stands is not ours
+    }
+    process = subprocess.Popen(
+        [
+            sys.executable, "-I", "-S", keeper.__file__, str(os.getpid()), str(GRACE),
+            sys.executable, "-m", "torch.distributed.run", "--standalone",
+            "--local-addr", "127.0.0.1", "--nproc-per-node", str(count),
+            "-m", "pipelines.trainer", str(order),
+        ],
+        stdout=subprocess.PIPE, stderr=log, env=environment,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+    """What the main process tells, one JSON object a line; the launcher's own words are not."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(b"{"):
+            yield json.loads(line)

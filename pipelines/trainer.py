@@ -1,0 +1,96 @@
+"""One of the processes that train a stage together, as `pipelines.launch` has them started.
+
+    torchrun ... -m pipelines.trainer ORDER
+
+The main one tells on stdout, one JSON object a line, what the process above is to write and show;
+everything else goes to stderr.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from generators.errors import GeneratorError
+from generators.teachers.servers import Servers
+from pipelines.errors import PipelineError, UsageError
+from pipelines.progress import Progress
+from pipelines.recipe import Recipe, stage_id
+from pipelines.run import budget_of
+from pipelines.run_folder import RunFolder
+from pipelines.stages import Job, train
+from students.errors import ModelError, StudentError
+from students.memory import few_kernels, one_heap
+from verifiers.base import VerifierError
+
+FAILURES = (PipelineError, StudentError, GeneratorError, VerifierError, OSError)
+MISTAKES = (UsageError, ModelError, VerifierError)
+
+
+def main(order: Path) -> int:
+    """Train what `order` says; the exit status."""
+    tell = _teller() if os.environ["RANK"] == "0" else lambda **event: None
+    os.dup2(2, 1)
+    one_heap()
+    few_kernels()
+    asked = json.loads(order.read_text())
+    recipe = Recipe.model_validate(asked["recipe"])
+    (stage,) = (s for s in recipe.stages if stage_id(s) == asked["stage"])
+    with (order.parent / "lock").open("w") as lock:
+        if os.environ["RANK"] == "0":  # those of a killed run may be in their last moments
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = RunFolder.lent(
+            Path(asked["run"]), recipe, Path(asked["store"]), budget_of(recipe, asked["budget"])
+        )
+        servers = Servers(folder.path)
+        try:
+            job = Job(recipe, folder, Told(tell), servers)
+            found = train.learn(job, stage, asked["before"], lambda metrics: tell(metrics=metrics))
+        except FAILURES as error:
+            tell(failed=str(error), mistake=isinstance(error, MISTAKES))
+            return 1
+        finally:
+            servers.stop()
+    tell(done=found)
+    return 0
+
+
+class Told(Progress):
+    """Progress that the process above shows."""
+
+    def __init__(self, tell: Callable[..., None]):
+        super().__init__()
+        self.tell = tell
+
+    def update(self, text: str) -> None:
+        """What the stage is at."""
+        self.tell(update=text)
+
+    def note(self, text: str) -> None:
+        """A line of its own."""
+        self.tell(note=text)
+
+
+def _teller() -> Callable[..., None]:
+    """Writes events to what is stdout now; warnings become notes."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+
+    def tell(**event: Any) -> None:
+        out.write(json.dumps(event) + "\n")
+        out.flush()
+
+    def show(message: Any, *_: Any, **__: Any) -> None:
+        tell(note=f"warning: {message}")
+
+    warnings.showwarning = show
+    return tell
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,105 @@
+"""What the tests of test_devices.py run in several processes: gradients OUT, or train OUT STRATEGY STEP.
+
+`train` ends by SIGKILL of one of its processes after STEP, where that is not 0.
+"""
+
+import copy
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+from students import engine, models, ranks, sharding
+from students.adapters import adapt
+from students.batches.encode import as_chat, encode_chats
+from students.batches.pack import pack, share
+from students.batches.scorer import scorer as scorer_of
+from students.config import DPO, SFT, Lora, Scratch
+from students.objectives.dpo import Dpo
+from students.objectives.sft import Sft
+from students.reference import with_reference
+from students.sources import FileSource
+
+SHAPE = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128, context=128)
+STEPS = 14
+
+
+def rows(n):
+    return [
+        {"prompt": f"{a}+{a + 3}=?", "completion": "A:" + " 1" * (a % 13) + f" {2 * a + 3}"}
+        for a in range(n)
+    ]
+
+
+def documents(tokenizer, n):
+    return encode_chats(tokenizer, [as_chat(row) for row in rows(n)], 128)
+
+
+def batches(model, tokenizer, cache):
+    """Many documents, fewer than processes, an odd few, and pairs."""
+    docs = documents(tokenizer, 24)
+    pairs = list(zip(docs[0::2], docs[1::2], strict=True))
+    pairs = with_reference(pairs, model, "m", cache)
+    return [
+        *((Sft(), SFT(tokens_per_micro_batch=150), pack((d,) for d in docs[:n])) for n in (23, 1, 3)),
+        (Dpo(0.1, rpo_alpha=0.5), DPO(tokens_per_micro_batch=200), pack(map(share, pairs))),
+    ]  # fmt: skip
+
+
+def gradients(strategies, out):
+    """The gradients, metrics and new weights of one step of each batch, in float64."""
+    found = {}
+    model, tokenizer = models.build(SHAPE, seed=0)
+    model.double()
+    cases = batches(model, tokenizer, out)
+    for strategy in strategies:
+        for number, (objective, config, batch) in enumerate(cases):
+            scorer = scorer_of(copy.deepcopy(model), getattr(objective, "uniform", False))
+            run = engine._Run(scorer, objective, config, strategy)
+            kept = {}
+
+            def clip(parameters, norm, run=run, kept=kept, clip=run.accelerator.clip_grad_norm_):
+                kept |= {n: sharding.whole(p.grad).clone() for n, p in run.trained.items()}
+                return clip(parameters, norm)
+
+            run.accelerator.clip_grad_norm_ = clip
+            metrics = run.step(batch, 1e-3)
+            loss = run.loss(batch)
+            run.finish(None)
+            weights = {n: p.detach() for n, p in run.scorer.named_parameters()}
+            found[f"{strategy} {number}"] = {
+                "gradients": kept, "weights": weights, "metrics": metrics | {"after": loss}
+            }  # fmt: skip
+    return found
+
+
+def train(out, strategy, last=0):
+    """LoRA with dropout, which draws from every process's own random numbers."""
+    model, tokenizer = models.build(SHAPE, seed=0)
+    model = adapt(model, Lora(rank=4, dropout=0.1), seed=0)
+    config = SFT(
+        learning_rate=3e-3, tokens_per_step=400, checkpoint_every=4, tokens_per_micro_batch=100
+    )
+    source = FileSource([(d,) for d in documents(tokenizer, 32)], config.tokens_per_step, seed=0)
+
+    def report(line):
+        if line["step"] == last and ranks.own() == ranks.count() - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return engine.train(
+        model, tokenizer, Sft(), source, config, out, STEPS, report, strategy=strategy
+    )
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    ranks.join()
+    folder = Path(sys.argv[2])
+    if sys.argv[1] == "gradients":
+        found = gradients(["ddp", "fsdp2"], folder)
+        if ranks.main():
+            torch.save(found, folder / "found.pt")
+    else:
+        train(folder, sys.argv[3], int(sys.argv[4]))

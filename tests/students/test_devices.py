@@ -1,0 +1,107 @@
+"""Training in several processes: the same gradients, exact resume, one recipe line to start it."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from students import engine, models
+from students.batches.deal import deal
+from students.batches.scorer import Scorer
+from tests.students import processes
+from tests.students.processes import SHAPE
+
+
+def started(*arguments, check=True):
+    """The launcher that anybody uses, with two processes of tests/students/processes.py."""
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1",
+         "--nproc-per-node", "2", "-m", "tests.students.processes", *map(str, arguments)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode == 0) == check, done.stderr
+    return done
+
+
+def flat(tensors):
+    return torch.cat([tensors[name].flatten() for name in sorted(tensors)])
+
+
+def apart(one, two):
+    """Relative distance."""
+    return ((flat(one) - flat(two)).norm() / flat(one).norm()).item()
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    model, tokenizer = models.build(SHAPE, seed=0)
+    return model.double(), processes.batches(model, tokenizer, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 5])
+def test_every_unit_is_dealt_once_and_all_processes_have_as_many_micro_batches(cases, ranks):
+    for _, config, batch in cases[1]:
+        dealt = [deal(batch, ranks, rank, config.tokens_per_micro_batch) for rank in range(ranks)]
+        assert len({len(micros) for micros in dealt}) == 1
+        found = []
+        loads = []
+        for micros in dealt:
+            real = [micro.packed for micro in micros if not micro.blank]
+            loads.append(sum(len(part.ids) for part in real))
+            for part in real:
+                found += [document.tolist() for document in part.ids.split(part.lengths)]
+        assert sorted(found) == sorted(d.tolist() for d in batch.ids.split(batch.lengths))
+        assert max(loads) - min(loads) <= max(batch.sizes())
+
+
+def test_the_shares_of_all_processes_add_up_to_the_gradient_of_the_whole_step(cases):
+    model, batches = cases
+    for objective, _, batch in batches:
+        found = []
+        for ranks, size in ((1, 10_000), (2, 150), (3, 40)):
+            model.zero_grad()
+            for rank in range(ranks):
+                for micro in deal(batch, ranks, rank, size):
+                    loss, _ = objective(
+                        Scorer(model)(micro.packed), micro.packed, objective.count(batch)
+                    )
+                    (loss * (not micro.blank)).backward()
+            found.append({n: p.grad.clone() for n, p in model.named_parameters()})
+        assert apart(found[0], found[1]) < 1e-10
+        assert apart(found[0], found[2]) < 1e-10
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_gradients_of_one(tmp_path):
+    one = processes.gradients(["ddp"], tmp_path)
+    started("gradients", tmp_path)
+    two = torch.load(tmp_path / "found.pt", weights_only=True)
+    assert len(two) == 2 * len(one)
+    for case, found in two.items():
+        alone = one[f"ddp {case.split()[1]}"]
+        assert apart(alone["gradients"], found["gradients"]) < 1e-10, case
+        assert apart(alone["weights"], found["weights"]) < 1e-10, case
+        assert found["metrics"] == pytest.approx(alone["metrics"], rel=1e-6), (
+            case
+        )  # some are float32
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
+def test_two_processes_that_are_killed_end_as_undisturbed_ones(tmp_path, strategy):
+    started("train", tmp_path / "a" / "sft", strategy, 0)
+    for step in (2, 4, 9, 13):
+        started("train", tmp_path / "b" / "sft", strategy, step, check=False)
+    started("train", tmp_path / "b" / "sft", strategy, 0)
+    one, two = ((tmp_path / run / "sft" / "model.safetensors").read_bytes() for run in "ab")
+    assert one == two
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["sft"]
+
+
+@pytest.mark.slow
+def test_training_goes_on_in_another_number_of_processes(tmp_path):
+    started("train", tmp_path / "sft", "fsdp2", 9, check=False)
+    assert engine.resumable(tmp_path / "sft")
+    folder = processes.train(tmp_path / "sft", "ddp")
+    assert (folder / "adapter" / "adapter_model.safetensors").exists()
