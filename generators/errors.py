@@ -2,6 +2,7 @@
 
 GeneratorError          base of all below; the message is one plain sentence for a person
 ├── SourceError         a question source cannot be read, or lacks a column
+├── StoreError          a store is damaged, and cannot be mended as things are
 └── TeacherError        a teacher cannot be used as asked (generators.teachers.errors)
 """
 
@@ -12,3 +13,7 @@ class GeneratorError(Exception):
 
 class SourceError(GeneratorError):
     """A question source cannot be used."""
+
+
+class StoreError(GeneratorError):
+    """A store that is damaged and cannot be mended now."""

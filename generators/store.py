@@ -2,81 +2,101 @@
 
 Completions are keyed by their request key, so the same request of the same model is never paid
 twice. A completion is stored before anything judges it. Each row has a checksum; a row that does
-not match is named in `Store.damaged` and treated as absent, so it is made again.
+not match is named in `Store.damaged` and treated as absent, so it is made again. A damaged file is
+mended when the damage is met (`generators.mending`), and what is lost is named there too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
+import logging
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 from generators.budget import Budget
 from generators.ledger import Spent
+from generators.mending import is_damage, mend
+from generators.schema import checksum as _checksum
+from generators.schema import opened, prepare
 from verifiers.records import Completion, Usage, Verdict, completion_id
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS completions (
-    request_key TEXT PRIMARY KEY, body TEXT NOT NULL, checksum TEXT NOT NULL,
-    teacher TEXT NOT NULL, finish_reason TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost REAL,
-    seconds REAL NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS verdicts (
-    completion_id TEXT NOT NULL, judge TEXT NOT NULL, body TEXT NOT NULL, checksum TEXT NOT NULL,
-    PRIMARY KEY (completion_id, judge)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS spent (
-    request_key TEXT NOT NULL, teacher TEXT NOT NULL, reason TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost REAL,
-    seconds REAL NOT NULL, raw TEXT NOT NULL, counted INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS served (teacher TEXT PRIMARY KEY, body TEXT NOT NULL);
-CREATE TRIGGER IF NOT EXISTS paid_again BEFORE INSERT ON completions
-WHEN EXISTS (SELECT 1 FROM completions WHERE request_key = NEW.request_key)
-BEGIN
-    INSERT INTO spent SELECT request_key, teacher, 'made again', prompt_tokens, completion_tokens,
-        cost, seconds, body, 1 FROM completions WHERE request_key = NEW.request_key;
-END;
-"""
 COLUMNS = "request_key, body, checksum"
 PAID = "teacher, prompt_tokens, completion_tokens, cost"
 SUMS = "teacher, sum(prompt_tokens), sum(completion_tokens), sum(cost)"
 LOOK_UP = 500
+log = logging.getLogger("distill.store")
+
+
+def _mended(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that mends the file where it is damaged, and is called again then."""
+
+    @wraps(method)
+    def call(self: Store, *arguments: Any) -> Any:
+        try:
+            return method(self, *arguments)
+        except sqlite3.DatabaseError as error:
+            self._mend(error)
+            return method(self, *arguments)
+
+    return call
 
 
 class Store:
     """Completions and verdicts in the SQLite file `path`, created where absent.
 
     `readonly`: nothing is written, also while another process writes; the file must be there.
+    Raises StoreError where a damaged file cannot be mended.
     """
 
     def __init__(self, path: Path, readonly: bool = False):
         self.damaged: set[str] = set()
         self.budget = Budget(None, {})
+        self.path, self._readonly = path, readonly
         self._judged = True
         self._keeping = asyncio.Lock()
-        if readonly:
-            in_use = path.with_name(f"{path.name}-wal").exists()
-            uri = f"{path.resolve().as_uri()}?{'mode=ro' if in_use else 'immutable=1'}"
-            self._db = sqlite3.connect(uri, uri=True, isolation_level=None)
-            return
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("PRAGMA cache_size=-512")
-        self._db.executescript(SCHEMA)
-        columns = [row[1] for row in self._db.execute("PRAGMA table_info(completions)")]
-        if "seconds" not in columns:
-            self._db.execute("ALTER TABLE completions ADD COLUMN seconds REAL NOT NULL DEFAULT 0")
-        self._judged = self._db.execute("SELECT 1 FROM verdicts LIMIT 1").fetchone() is not None
+        self._committer = ThreadPoolExecutor(1, "distill-store")
+        self._commit: Future[None] | None = None
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            self._mend(error)
+
+    def _open(self) -> None:
+        self._db = opened(self.path, self._readonly)
+        if not self._readonly:
+            prepare(self._db)
+            any_verdict = self._db.execute("SELECT 1 FROM verdicts LIMIT 1").fetchone()
+            self._judged = any_verdict is not None
+
+    def _mend(self, error: sqlite3.DatabaseError) -> None:
+        """Put a mended file in the place of the damaged one, where that is what the error means."""
+        if not is_damage(error):
+            raise error
+        if self._readonly:
+            raise sqlite3.DatabaseError(
+                f"{self.path} is damaged ({error}); `distill generate` with its recipe mends it"
+            ) from error
+        if self._commit is not None:
+            with suppress(sqlite3.Error):
+                self._commit.result()
+        self._db.close()
+        lost, aside = mend(self.path)
+        self.damaged |= lost
+        log.warning(
+            "%s was damaged: %d answers could not be read and are asked for again; the damaged "
+            "file is %s", self.path, len(lost), aside.name,
+        )  # fmt: skip
+        self._open()
 
     def close(self) -> None:
         """Close the file."""
+        self._committer.shutdown()
         self._db.close()
 
     def __enter__(self) -> Store:
@@ -85,6 +105,7 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @_mended
     def put(self, completions: Sequence[Completion], spent: Sequence[Spent] = ()) -> None:
         """Store completions and what was spent beside them, all of it or none."""
         with self._transaction():
@@ -93,13 +114,20 @@ class Store:
     async def keep(self, completions: Sequence[Completion], spent: Sequence[Spent] = ()) -> None:
         """`put` that does not hold up the event loop while the disk is slow; one at a time."""
         async with self._keeping:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._insert(completions, spent)
-            except BaseException:
+            self._begin(completions, spent)
+            self._commit = self._committer.submit(self._db.commit)
+            await asyncio.shield(asyncio.wrap_future(self._commit))
+
+    @_mended
+    def _begin(self, completions: Sequence[Completion], spent: Sequence[Spent]) -> None:
+        """Begin a transaction with these rows in it."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._insert(completions, spent)
+        except BaseException:
+            with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
-                raise
-            await asyncio.shield(asyncio.to_thread(self._db.commit))
+            raise
 
     def _insert(self, completions: Sequence[Completion], spent: Sequence[Spent]) -> None:
         rows = []
@@ -119,6 +147,7 @@ class Store:
             again = [(c.id,) for c in completions if c.request_key in self.damaged]
             self._db.executemany("DELETE FROM verdicts WHERE completion_id = ?", again)
 
+    @_mended
     def get(self, keys: Sequence[str]) -> dict[str, Completion]:
         """The stored completions among `keys`."""
         found: dict[str, Completion] = {}
@@ -130,7 +159,8 @@ class Store:
                     found[key] = Completion.model_validate_json(body)
         return found
 
-    def put_verdicts(self, judge: str, verdicts: Iterable[tuple[str, Verdict]]) -> None:
+    @_mended
+    def put_verdicts(self, judge: str, verdicts: Sequence[tuple[str, Verdict]]) -> None:
         """Store verdicts of one judge, by completion id."""
         rows = []
         for completion, verdict in verdicts:
@@ -140,6 +170,7 @@ class Store:
             self._db.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", rows)
         self._judged = True
 
+    @_mended
     def verdict(self, completion: str, judge: str) -> Verdict | None:
         """What `judge` said of a completion."""
         if not self._judged:
@@ -175,17 +206,20 @@ class Store:
                         return answer
         return None
 
+    @_mended
     def served(self, teacher: str) -> dict[str, str]:
         """Who a teacher's endpoint said it is."""
         row = self._db.execute("SELECT body FROM served WHERE teacher = ?", (teacher,)).fetchone()
         return dict(json.loads(row[0])) if row else {}
 
+    @_mended
     def put_served(self, teacher: str, served: dict[str, str]) -> None:
         """Note who a teacher's endpoint says it is."""
         with self._transaction():
             body = json.dumps(served)
             self._db.execute("INSERT OR REPLACE INTO served VALUES (?, ?)", (teacher, body))
 
+    @_mended
     def ledger(self) -> list[dict[str, object]]:
         """What was paid, a row for each teacher; `unusable` are paid answers without a completion,
         `uncounted` those of them whose cost the server did not say."""
@@ -200,6 +234,7 @@ class Store:
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    @_mended
     def limit(self, budget: Budget) -> None:
         """Spend no more than `budget` in all; what stands in the ledger counts."""
         paid = self._db.execute(
@@ -228,7 +263,8 @@ class Store:
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK")
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
 
@@ -236,7 +272,3 @@ class Store:
 def _chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(keys), LOOK_UP):
         yield keys[start : start + LOOK_UP]
-
-
-def _checksum(body: str) -> str:
-    return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ class RunFolder:
             self._lock.close()
             raise UsageError(f"{path} is in use by process {holder}") from error
         self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
+        self._lock.write(f"{os.getpid()} on {socket.gethostname()}")
         self._lock.flush()
         if store is not None:
             self.manifest["store"] = str(store.resolve())

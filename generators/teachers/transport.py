@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Any
 
 import aiohttp
@@ -15,7 +16,7 @@ from generators.teachers.endpoints import Endpoint
 from generators.teachers.errors import TeacherError
 from verifiers.records import Usage
 
-LARGEST = 32 << 20
+LARGE, LARGEST = 1 << 20, 32 << 20
 PASSING = {408, 409, 425, 429}
 CROWDED = {429, 503, 529}
 MODELS_WAIT = 3.0
@@ -51,8 +52,9 @@ async def ask(
     """What came back, going on from `prefix`, and its bytes; Trouble where it was for a passing
     reason, else Refused."""
     url = endpoint.chat if dialect.api == "chat" else endpoint.completions
+    sent = body if len(body) <= LARGE else io.BytesIO(body)
     try:
-        async with client.post(url, data=body, allow_redirects=False) as response:
+        async with client.post(url, data=sent, allow_redirects=False) as response:
             if response.status == 200 and dialect.stream:
                 return await _streamed(response, prefix), b""
             content = await _bounded(response)
