@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from verifiers.cues import COPULA, CUE, NUMBER, SENTENCE, VALUE, VERB
+from verifiers.maths.spelling import spelled
 from verifiers.maths.units import TABLE, Dimensions
 
 ASKS = re.compile(
@@ -22,10 +23,15 @@ COUNTED = re.compile(
     r"\b)[\w-]+ ?)+)",
     re.I,
 )
-MEASURED = re.compile(r"\bin (\w+)\W*$", re.I)
+MEASURED = re.compile(
+    r"\bin (\w+)(?=\W*$|,? (?:does|did|do|is|are|was|were|will|can|has|have|would|should)\b)", re.I
+)
+LESS = re.compile(r"^(?:(?:more|fewer|less|total|additional|extra|full|whole) )+", re.I)
 MONEY = re.compile(
-    r"\bhow much\b.*\b(?:makes?|earns?|costs?|pays?|paid|spends?|spent|charges?|owes?|saves?|worth"
-    r"|money|profit|change|bill|raises?d?|dollars?)\b",
+    r"\bhow much (?:money|profit|change)\b|\bhow much (?:more )?(?:does|did|do|will|would|is|are"
+    r"|was"
+    r"|were|should|can|could|has|have)\b.*\b(?:makes?|earns?|earned|costs?|pays?|paid|spends?|spent"
+    r"|charges?|owes?|saves?|saved|worth|bill|raises?d?|dollars?)\b",
     re.I,
 )
 NAMED = re.compile(
@@ -59,7 +65,8 @@ COMPARED = re.compile(
     r"|earli|lat)er|more|less|fewer"
 )
 APART = re.compile(
-    r"[,;:]\s|\b(?:and|because|since|so|thus|hence|therefore)\b|(?<=means )that\b|(?<=find )that\b"
+    r"[,;:]\s|\band\b(?! \d)|\b(?:because|since|so|thus|hence|therefore)\b|(?<=means )that\b"
+    r"|(?<=find )that\b"
     r"|(?<=see )that\b|(?<=get )that\b|(?<=know )that\b",
     re.I,
 )
@@ -72,6 +79,7 @@ RATE = re.compile(
     r"\b(?:each|every|per) (\w+)|\b(?:an?|one) (day|week|month|year|hour|minute|second)\b", re.I
 )
 OPTIONS = re.compile(r"(?:^|\s)\(?A[).]\s")
+EACH = re.compile(r"\W*(?:each|every|an?)\b(?! total)", re.I)
 PARTIAL = re.compile(r"\W*(?:is|are) (?:one|an?|another|also)\b", re.I)
 QUANTITY = re.compile(
     r"sum|difference|product|quotient|remainder|perimeter|area|volume|radius|diameter|length|width"
@@ -108,7 +116,7 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     if variable and assigned - {variable[1]}:
         return False
     number = NUMBER.match(told)
-    given = {match[0].strip("$ ") for match in NUMBER.finditer(OPTIONS.split(question)[0])}
+    given = {spelled(value[0]).strip("$ ") for value in VALUE.finditer(OPTIONS.split(question)[0])}
     repeats = number is not None and number[0].strip("$ ") in given
     if not asked or told == sentence:
         return not (asked and repeats and len(WORDS.findall(told)) > 2)
@@ -125,18 +133,32 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     behind = sentence[place + len(number[0]) :] if number else ""
     if not CUE.search(sentence) and (PARTIAL.match(behind) or _other_rate(behind, asked, question)):
         return False
-    rival = _head(asked) and any(QUANTITY.fullmatch(noun) for noun in _nouns(subject))
+    if not concludes and _other_case(subject, asked, given):
+        return False
     head = _head(asked)
+    rival = head and any(QUANTITY.fullmatch(noun) for noun in _nouns(subject))
     near = bool(head) and not re.fullmatch(GENERIC, head) and _named(head, sentence)
     about = _about(subject, verbs, asked, question) or (
         not rival and (near or (number is not None and counts(behind, question)))
     )
     if not about and (not concludes or rival):
         return False
+    if concludes:
+        return number is None or not _other_unit(sentence, place, asked)
     generic = any(re.fullmatch(GENERIC, _single(noun)) for noun in _nouns(subject))
-    if repeats and not concludes and not generic and not names(subject, question):
+    if repeats and not generic and not names(subject, question):
         return False
     return number is None or _measures(sentence, place, asked, question)
+
+
+def _other_case(subject: str, asked: str, given: set[str]) -> bool:
+    """Whether a subject is any one of its kind, or a count that the question does not give."""
+    if (value := VALUE.match(subject.strip())) is not None:
+        return bool(given) and spelled(value[0]).strip("$ ") not in given
+    one = EACH.match(subject)
+    return bool(one and _head(asked)) and not re.search(
+        r"\b(?:each|every|an?|one|per)\b", asked, re.I
+    )
 
 
 def _other_rate(behind: str, asked: str, question: str) -> bool:
@@ -210,22 +232,35 @@ def _measures(sentence: str, place: int, asked: str, question: str) -> bool:
     if number is None:
         return True
     words = re.findall(r"[a-z]+", sentence[number.end() :].lower())[:2]
-    near = re.match(r"\W{0,3}([a-z]+)", sentence[number.end() :], re.I)
-    first = near[1] if near else ""
-    if COMPARED.fullmatch(first) and first not in question:
+    name = _named_unit(sentence, number)
+    if COMPARED.fullmatch(name) and name not in question:
         return False
-    money = "$" in number[0] and sentence[number.end() : number.end() + 1] != "$"
-    name = "dollars" if money else first
-    mine, yours = _dimensions(name), _wanted(asked)
-    if yours is not None and mine is not None:
-        return mine == yours
     counted = COUNTED.search(asked)
-    if mine is not None:
-        return counted is None or name in asked
+    if _dimensions(name) is not None:
+        wanted = _wanted(asked)
+        return wanted == _dimensions(name) if wanted else counted is None or name in asked
     nouns = [_single(word) for word in words if word.endswith("s") and word in question.lower()]
     if not nouns or words[0] in ("of", "times", "less", "more"):
         return True
-    return yours is None and (not counted or any(noun in counted[1].lower() for noun in nouns))
+    return _wanted(asked) is None and (
+        not counted or any(noun in counted[1].lower() for noun in nouns)
+    )
+
+
+def _other_unit(sentence: str, place: int, asked: str) -> bool:
+    """Whether a number has a unit of another dimension than that which is asked for."""
+    number = VALUE.search(sentence, place)
+    mine = _dimensions(_named_unit(sentence, number)) if number else None
+    wanted = _wanted(asked)
+    return mine is not None and wanted is not None and mine != wanted
+
+
+def _named_unit(sentence: str, number: re.Match[str]) -> str:
+    """The word behind a number; dollars where their sign stands before it."""
+    if "$" in number[0] and sentence[number.end() : number.end() + 1] != "$":
+        return "dollars"
+    near = re.match(r"\W{0,3}([a-z]+)", sentence[number.end() :], re.I)
+    return near[1] if near else ""
 
 
 def _dimensions(unit: str) -> Dimensions | None:
@@ -240,7 +275,8 @@ def _wanted(asked: str) -> Dimensions | None:
 
 def unit(asked: str) -> str:
     """The unit that a question asks for, such as "km"; empty where it names none."""
-    if MONEY.search(asked):
-        return "dollars"
-    named = [match[1] for match in (MEASURED.search(asked), COUNTED.search(asked)) if match]
-    return next((word for phrase in named for word in phrase.split() if _dimensions(word)), "")
+    measured, counted = MEASURED.search(asked), COUNTED.search(asked)
+    named = [measured[1]] if measured else []
+    named += LESS.sub("", counted[1]).split()[:1] if counted else []
+    units = [word for word in named if _dimensions(word)]
+    return units[0] if units else "dollars" if MONEY.search(asked) else ""

@@ -13,7 +13,7 @@ CONSEQUENCE = re.compile(
     r"|which (?=(?:makes|gives|leaves|brings|adds? up to|sums? to)\b"
     r"|(?:is|was|are|were|totals|equals|comes to|adds up to)"
     r" [^,;]{0,40}\b(?:altogether|in all|in total|combined|together|overall)\b))\b"
-    r"(?! (?:much|many|that|far|long)\b)",
+    r"(?! (?:much|many|that(?!['’]s)|far|long)\b)",
     re.I,
 )
 LEADING = re.compile(
@@ -22,7 +22,7 @@ LEADING = re.compile(
     re.I,
 )
 REASON = re.compile(
-    r",?\s*\b(?:who|whose|whom|(?:twice|half|\w+ times) as|because|since|so that|so|which"
+    r",?\s*\b(?:who|whose|whom|(?:twice|half|\w+ times) as|because|since|so(?! that['’]s)|which"
     r"|where|when|while|after|but|then|therefore|hence|thus"
     r"|whereas|although|though|as (?:we|it|the|there|shown|required|desired|stated|expected)"
     r"|given that|rather than|instead of|compared|even though|out of)\b.*",
@@ -66,6 +66,12 @@ PENDING = re.compile(
     r"|subtract)\b",
     re.I,
 )
+TASK = re.compile(
+    r"\W*(?:we|you|i) (?:now |still )?(?:must|need to|have to|should) (?:now )?(?:divide|multiply"
+    r"|add"
+    r"|subtract|find|compute|calculate|solve)\b[^=]*$",
+    re.I,
+)
 APPOSED = re.compile(
     r",\s*(?:for |making |giving |leaving )?an? (?:\w+ )?(?:total|increase|decrease|difference"
     r"|profit|loss|gain|sum|reduction|saving)s? of (?=[^,]*\d)"
@@ -105,6 +111,8 @@ COPULA = re.compile(
     r"\b(?:is|are|was|were|be|equals?|becomes?|(?:it|that|there|he|she|which|what)'s)\b", re.I
 )
 EQUATES = re.compile(rf"{COPULA.pattern}|=", re.I)
+COMPUTED = re.compile(r"\d[^=,;]{0,60}?[-+*/×÷·−x][^=;]{0,60}=(?=\s*[-−$€£]*\.?\d[^=]*$)")
+BREAK = re.compile(r"[;,](?!\d)")
 NAMING = re.compile(
     rf"{COPULA.pattern}|\b(?:falls? on|lands? on|called|named|chooses?|wins?)\b", re.I
 )

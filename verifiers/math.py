@@ -73,7 +73,7 @@ class _Gold(NamedTuple):
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "8"
+    version = "9"
     trust = "pure"
     gold_type = "text"
     examples = (
@@ -301,6 +301,9 @@ def _compare(gold: _Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     if engine == "text":
         named = (trimmed(found.text), PREDICATE.sub("", trimmed(found.text)))
         return any(equal(mine, _meaning(text), percent) for text in named), engine
+    last = found.text.rpartition("=")[2] if node.op in VALUES else found.text
+    if last != found.text and equal(mine, _meaning(last), percent):
+        return True, engine
     if mine.op == "list" and "," in found.text:
         return equal(mine, _meaning(found.text, False), percent), engine
     if mine.op in VALUES and mine.op != "big":

@@ -22,9 +22,11 @@ from verifiers.cues import (
     ASIDES,
     BOLD,
     BOUND,
+    BREAK,
     CASES,
     CHANGED,
     CLAUSES,
+    COMPUTED,
     CONSEQUENCE,
     COPULA,
     CUE,
@@ -57,6 +59,7 @@ from verifiers.cues import (
     SENTENCE,
     SPOKEN,
     START,
+    TASK,
     THAT,
     TWICE,
     VALUE,
@@ -188,8 +191,20 @@ def _asked(sentence: str, question: str) -> str:
 def result(sentence: str, reads: Reads) -> str | None:
     """The result that one sentence states; None where it states none."""
     body = _body(sentence)
-    if body is None or sentence.endswith("?") or ABOUT_IT.search(sentence):
+    if body is None or sentence.endswith("?") or ABOUT_IT.search(sentence) or TASK.match(body):
         return None
+    told = _found(body, reads)
+    sides = list(COMPUTED.finditer(body))
+    if not sides or (told and "=" in told):
+        return told
+    side, end = sides[-1].end(), body.find(told) + len(told) if told else 0
+    if told and (end > side or BREAK.search(body, end, side)):
+        return told
+    return _told(body[side:], reads) or told
+
+
+def _found(body: str, reads: Reads) -> str | None:
+    """What the main clause of a sentence states."""
     if reads(bare(body)):
         return bare(body)
     if (apposed := APPOSED.search(body)) is not None:
@@ -219,7 +234,8 @@ def closing(text: str) -> list[str]:
     sentences = [s.strip() for s in SENTENCE.split(text[-LAST:] + " ") if s.strip()]
     sentences = [s for s in sentences if not ASIDE.match(s)]
     parts = CONSEQUENCE.split(sentences[-1])[-1] if sentences else ""
-    return [trimmed(part) for part in re.split(r"[,:;]?\s*\bi\.e\.,?|[:;] ", parts)]
+    pieces = re.split(r"[,:;]?\s*\bi\.e\.,?|[:;] ", parts)
+    return [cut(piece) for piece in pieces for cut in (trimmed, bare)]
 
 
 def _sole(sentence: str, reads: Reads, question: str) -> str | None:
