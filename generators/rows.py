@@ -14,18 +14,23 @@ from generators.errors import SourceError
 from verifiers.records import Message, canonical_json
 
 DEPTH = 100
+SAVED = ("state.json", "dataset_dict.json")
 FIELD = re.compile(r"[^.\[\]]+(\.(?!__)[^.\[\]]+|\[[^\[\]]+\])*")
 KEY = re.compile(r"\[([^\[\]]+)\]|([^.\[\]]+)")
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a JSONL or Parquet file (or a folder of Parquet files), one at a time.
+    """Rows of a JSONL or Parquet file, of a folder of Parquet files or of one that `datasets`
+    saved, one at a time.
 
     A line that is not a JSON object is the row `{"bad_row": reason}`. Raises SourceError where
     the file is missing or no Parquet file.
     """
     if not path.exists():
         raise SourceError(f"no such file: {path}")
+    if any((path / name).is_file() for name in SAVED):
+        yield from _saved(path)
+        return
     if path.suffix == ".parquet" or path.is_dir():
         yield from _parquet(path)
         return
@@ -35,11 +40,29 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
                 yield parse(line, number)
 
 
+def _saved(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a folder that `datasets` saved; of several splits there must be a name."""
+    import datasets
+
+    try:
+        found = datasets.load_from_disk(str(path))
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).partition("\n")[0]
+        raise SourceError(f"{path} cannot be read as a saved dataset: {first}") from error
+    if isinstance(found, datasets.DatasetDict):
+        if len(found) != 1:
+            names = ", ".join(str(path / split) for split in found)
+            raise SourceError(f"{path} has several splits; name one of {names}")
+        (found,) = found.values()
+    yield from found
+
+
 def _parquet(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow.dataset
 
     try:
-        for batch in pyarrow.dataset.dataset(path, format="parquet").to_batches():
+        found = pyarrow.dataset.dataset(path, format="parquet")
+        for batch in found.to_batches(batch_size=1024, batch_readahead=2, fragment_readahead=1):
             yield from batch.to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
         first = str(error).partition("\n")[0]

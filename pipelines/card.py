@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import yaml
 
 from pipelines.public import recipe_text, short, without_paths
-from pipelines.recipe import Recipe, problem_sets
+from pipelines.recipe import Recipe, makes_data, own_rows, problem_sets, stage_id
 from pipelines.run_folder import RunFolder, parquet_errors
 
 ABOUT = {
@@ -70,6 +70,8 @@ def dataset_card(folder: Made) -> str:
         lines.append(f"| `{config}` | {about(folder.recipe)[config]} | {configs[config]:,} |")
     if "heldout" in configs:
         lines += ["", HELD_OUT]
+    for text in unverified(folder):
+        lines += ["", f"> {text}"]
     chains = stages.get("chains", {}).get("counts")
     if chains:
         lines += ["", "## Yield", "", f"{chains['completions']:,} completions: "
@@ -83,12 +85,31 @@ def dataset_card(folder: Made) -> str:
     return without_paths(front_matter(front) + "\n".join(lines), folder.recipe)
 
 
+def unverified(run: Made) -> list[str]:
+    """What must be known of the rows that stages learned from and nobody verified."""
+    texts = []
+    for stage in run.recipe.stages:
+        own = own_rows(stage)
+        counts = run.manifest["stages"].get(f"train:{stage_id(stage)}", {}).get("counts", {})
+        if own:
+            rows = f"{counts['rows']:,} rows" if "rows" in counts else "rows"
+            left = counts.get("heldout_dropped", 0)
+            also = f" {left:,} that hold a problem which is measured on were left out." * bool(left)
+            texts.append(
+                f"Stage `{stage_id(stage)}` learned from {rows} of `{Path(own).name}`, which the "
+                f"user gave: they were not verified here, and `trace` knows nothing of them.{also}"
+            )
+    return texts
+
+
 def front_matter(values: dict[str, Any]) -> str:
     """The metadata at the head of a card."""
     return f"---\n{yaml.safe_dump(values, sort_keys=False)}---\n\n"
 
 
 def _what(folder: Made) -> str:
+    if not makes_data(folder.recipe):
+        return "Problems that a student is measured on; it learned from rows of the user's own."
     names = " and ".join(writers(folder.recipe)) or "nobody"
     return f"Chains written by {names}, judged against ground truth."
 

@@ -11,9 +11,17 @@ from generators.config import QuestionSource, TeacherConfig
 from pipelines import judges
 from pipelines.errors import UsageError
 from pipelines.problem_sets import HELDOUT
-from pipelines.recipe import Recipe, difficulty_band, problem_sets, stage_id, training_sets
+from pipelines.recipe import (
+    Recipe,
+    difficulty_band,
+    makes_data,
+    own_rows,
+    problem_sets,
+    stage_id,
+    training_sets,
+)
 from pipelines.stages import Node, curate, evaluate, generate, train
-from students.identity import file_hash, identity
+from students.identity import file_hash, folder_hash, identity
 from verifiers import base
 from verifiers.base import VerifierError
 from verifiers.records import content_id
@@ -42,6 +50,8 @@ def nodes(recipe: Recipe) -> list[Node]:
         for on in measured_on
     ]  # fmt: skip
     kept_out = [node.name for node in found]
+    if not makes_data(recipe):
+        return found + _learning(recipe, config, teacher, kept_out)
     found += [
         Node("questions", "generate", asking, [], generate.ask, generate.QUESTIONS_VERSION,
              outputs=_tables("problems", "heldout")),
@@ -50,11 +60,13 @@ def nodes(recipe: Recipe) -> list[Node]:
         Node("curate", "curate", [config["curate"], sets, seed], ["chains", "questions", *kept_out],
              curate.run, curate.VERSION, outputs=_tables(*sets, "rejects")),
     ]  # fmt: skip
-    return found + _learning(recipe, config, teacher)
+    return found + _learning(recipe, config, teacher, ["questions", *kept_out])
 
 
-def _learning(recipe: Recipe, config: dict[str, Any], teacher: Any) -> list[Node]:
-    """Training and evaluation."""
+def _learning(
+    recipe: Recipe, config: dict[str, Any], teacher: Any, kept_out: list[str]
+) -> list[Node]:
+    """Training and evaluation; `kept_out` make the problems that are not trained on."""
     found: list[Node] = []
     student: list[Any] = [None, None]
     if recipe.student is not None:
@@ -82,9 +94,14 @@ def _learning(recipe: Recipe, config: dict[str, Any], teacher: Any) -> list[Node
     before: str | None = None
     for stage, section in zip(recipe.stages, config["stages"], strict=True):
         name = stage_id(stage)
-        inputs = ["curate", "questions"] + ([f"train:{before}"] if before else [])
+        own = own_rows(stage)
+        inputs = kept_out if own else ["curate", "questions"]
+        inputs = [*inputs, *([f"train:{before}"] if before else [])]
+        what = [section, student, recipe.seed]
+        if own:
+            what += [folder_hash(Path(own)), config["curate"]["decontaminate"]]
         found.append(
-            Node(f"train:{name}", "train", [section, student, recipe.seed], inputs,
+            Node(f"train:{name}", "train", what, inputs,
                  partial(train.run, stage=stage, before=before), train.VERSION,
                  outputs=[f"students/{name}/config.json"])
         )  # fmt: skip

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipelines.card import Made, front_matter, writers
+from pipelines.card import Made, front_matter, unverified, writers
 from pipelines.public import recipe_text, without_paths
-from pipelines.recipe import Recipe, stage_id
+from pipelines.recipe import Recipe, makes_data, stage_id
 from pipelines.run_folder import read_json
 from pipelines.table import markdown_table
 
@@ -35,6 +35,7 @@ def model_card(run: Made, stage: str, adapter: bool) -> str:
         recipe.description or "A student of a distillation run.",
         *(f"> **Warning:** {text}" for text in recipe.warnings),
         _what(recipe, stage),
+        *(f"> {text}" for text in unverified(run)),
         _adapter(recipe) if adapter else "",
         "## Training",
         _training(run, stage),
@@ -67,12 +68,14 @@ def _base(recipe: Recipe) -> str | None:
 def _what(recipe: Recipe, stage: str) -> str:
     name = "` and `".join(writers(recipe))
     parts = [
-        f"A causal language model after stage `{stage}`, trained by distillation"
+        f"A causal language model after stage `{stage}`, trained "
+        + ("by distillation" if makes_data(recipe) else "on rows that the user gave")
         + (f" from `{name}`." if name else ".")
     ]
     base = _base(recipe)
     start = f"from `{base}`" if base else "from random weights"
-    parts.append(f"It started {start}; the training chains were judged against ground truth.")
+    judged = "; the training chains were judged against ground truth" * makes_data(recipe)
+    parts.append(f"It started {start}{judged}.")
     return " ".join(parts)
 
 

@@ -28,7 +28,7 @@ from students.config import STAGES, Stage, StudentConfig
 
 SHIPPED = Path(__file__).parent / "recipes"
 EMBEDDED = Path(__file__).parent.parent / "generators" / "teachers" / "embedded"
-PATHS = ("path", "model")
+PATHS = ("path", "model", "data")
 NAMED = ("openai", "batch")
 ELSEWHERE = {
     "num_train_epochs": "epochs",
@@ -142,8 +142,26 @@ class Recipe(BaseModel):
 
 def training_sets(recipe: Recipe) -> list[str]:
     """The training sets that curation writes: those asked for and those that stages read."""
-    read = [stage.reads for stage in recipe.stages if getattr(stage, "data", "") != "questions"]
-    return list(dict.fromkeys([*recipe.curate.sets, *read]))
+    read = [table for table in map(table_read, recipe.stages) if table not in (None, "problems")]
+    return list(dict.fromkeys([*recipe.curate.sets, *filter(None, read)]))
+
+
+def table_read(stage: Any) -> str | None:
+    """The table of the run that a training stage reads; None where its rows are the user's own."""
+    if own_rows(stage):
+        return None
+    return "problems" if getattr(stage, "data", None) == "questions" else stage.reads
+
+
+def own_rows(stage: Any) -> str | None:
+    """Where the user's own rows are that a stage learns from."""
+    return getattr(stage, "own", None)
+
+
+def makes_data(recipe: Recipe) -> bool:
+    """False where all that is trained on is there already, so that no teacher is asked."""
+    own = recipe.stages and all(own_rows(stage) for stage in recipe.stages)
+    return bool(recipe.questions) or not own
 
 
 def difficulty_band(recipe: Recipe) -> Keep:
@@ -279,6 +297,7 @@ def _resolve(recipe: Recipe, path: Path, tree: yaml.Node) -> Recipe:
             for n, on in enumerate(recipe.evaluate.on if recipe.evaluate else [])
         ),
         *((("curate", "decontaminate", "against", n), other) for n, other in enumerate(against)),
+        *((("stages", n), stage) for n, stage in enumerate(recipe.stages) if own_rows(stage)),
     ]
     for where, section in places:
         for key in PATHS:
@@ -294,7 +313,7 @@ def _resolve(recipe: Recipe, path: Path, tree: yaml.Node) -> Recipe:
             value = os.path.expanduser(os.path.expandvars(value))
             if key == "model" and value == "embedded":
                 value = str(EMBEDDED)
-            elif (base / value).exists() or (key == "path" and _is_file(section)):
+            elif (base / value).exists() or (key != "model" and _is_file(section)):
                 value = str(base / value)
             setattr(section, key, value)
     for name, config in asked.items():

@@ -21,7 +21,7 @@ from pipelines.errors import PipelineError, UsageError
 from pipelines.graph import check_verifiers, evaluation, fingerprints, measured_stages, nodes
 from pipelines.problem_sets import table_of
 from pipelines.progress import Progress
-from pipelines.recipe import Recipe, problem_sets
+from pipelines.recipe import Recipe, makes_data, own_rows, problem_sets
 from pipelines.run_folder import RunFolder
 from pipelines.stages import Job, Node, evaluate
 from students.errors import DataError, ModelError, TrackerError
@@ -36,7 +36,12 @@ def check(recipe: Recipe, parts: Sequence[str]) -> None:
     check_verifiers(recipe)
     for asked in judges.teachers(recipe.verifiers).values():
         samplers.check(asked)
-    generating, training = "generate" in parts, bool(recipe.stages) and "train" in parts
+    generating = "generate" in parts and makes_data(recipe)
+    training = bool(recipe.stages) and "train" in parts
+    if not makes_data(recipe) and recipe.evaluate and recipe.evaluate.holds_out:
+        raise UsageError(
+            "evaluate.on: heldout needs questions to hold out; name a problem set to measure on"
+        )
     if generating:
         if recipe.teacher is None:
             raise UsageError("the recipe has no teacher section")
@@ -47,7 +52,7 @@ def check(recipe: Recipe, parts: Sequence[str]) -> None:
     measured = recipe.evaluate if "evaluate" in parts and recipe.student else None
     if measured is not None and measured.backend == "vllm":
         samplers.check_vllm(evaluate.server(recipe))
-    _check_files(recipe, generating)
+    _check_files(recipe, parts)
     local = [one for one in recipe.teachers if one.backend == "local" and generating]
     if not local and not training:
         return
@@ -63,10 +68,12 @@ def check(recipe: Recipe, parts: Sequence[str]) -> None:
         launch.processes(recipe.student)
 
 
-def _check_files(recipe: Recipe, generating: bool) -> None:
+def _check_files(recipe: Recipe, parts: Sequence[str]) -> None:
     against = recipe.curate.decontaminate.against if recipe.curate.decontaminate else []
     paths, recorded = [other.path for other in against], list[str]()
-    if generating:
+    if "train" in parts:
+        paths += [own for own in map(own_rows, recipe.stages) if own]
+    if "generate" in parts:
         sources = [*recipe.questions, *problem_sets(recipe)]
         paths += [source.path for source in sources if source.source == "jsonl"]
         recorded = [teacher.path for teacher in recipe.teachers if teacher.path is not None]

@@ -16,7 +16,7 @@ from generators.bands import level
 from generators.store import Store
 from pipelines import recipe as recipes
 from pipelines.errors import UsageError
-from pipelines.recipe import Recipe, stage_id
+from pipelines.recipe import Recipe, stage_id, table_read
 from pipelines.report.load import Run
 from pipelines.run_folder import (
     parquet_errors,
@@ -211,5 +211,5 @@ def readers(recipe: Recipe | None, config: str) -> list[str]:
     return [
         stage_id(stage)
         for stage in (recipe.stages if recipe else [])
-        if config == ("problems" if getattr(stage, "data", "") == "questions" else stage.reads)
+        if config == table_read(stage)
     ]

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from pipelines.errors import PipelineError
+from pipelines.own_rows import OwnRows
 from pipelines.run_folder import parquet_errors
 from pipelines.stages import Job
 from pipelines.tables import rows
-from students.config import CPT, Training
+from students.config import CPT, FromRows, Training
+
+
+def rows_of(job: Job, stage: Training) -> TrainingRows | OwnRows:
+    """The rows that `stage` reads."""
+    if isinstance(stage, FromRows) and stage.own:
+        return OwnRows(stage, job.kept_out(), job.recipe.curate.decontaminate)
+    return TrainingRows(job, stage)
 
 
 class TrainingRows:
-    """The rows of a stage; refuses, at their end, a set that holds what is measured on."""
+    """Rows that the run made; refuses, at their end, a set that holds what is measured on."""
+
+    counts: ClassVar[dict[str, int]] = {}
 
     def __init__(self, job: Job, stage: Training):
         self._folder = job.folder

@@ -168,6 +168,10 @@ class FromRows(Training):
     shape: ClassVar[Literal["text", "chat", "pair"]] = "chat"
     """What a row is."""
 
+    data: str | None = Field(
+        None, description="Rows of your own: a JSONL or Parquet file, or a folder of Parquet files "
+        "or one that `datasets` saved. Nobody verifies them. What curation wrote where absent."
+    )  # fmt: skip
     validation: ValidationConfig | None = Field(
         None, description="Measure the loss on rows that are not trained on, and keep the best."
     )
@@ -179,6 +183,11 @@ class FromRows(Training):
         "refuse", description="What is done with rows that cannot be learned, such as those that "
         "the chat template refuses; dropped ones are counted and shown."
     )  # fmt: skip
+
+    @property
+    def own(self) -> str | None:
+        """Where the user's own rows are; None where the run makes the rows."""
+        return self.data
 
 
 class SFT(FromRows):
@@ -193,13 +202,19 @@ class CPT(FromRows):
     reads: ClassVar[str] = "cpt"
     shape: ClassVar[Literal["text", "chat", "pair"]] = "text"
     kind: Literal["cpt"] = "cpt"
-    data: Literal["cpt", "questions"] = Field(
-        "cpt", description="`cpt`: prompts with their chains; `questions`: the prompts alone."
-    )
+    data: str = Field(
+        "cpt", description="`cpt`: prompts with their chains; `questions`: the prompts alone; or "
+        "texts of your own, as for the other stages."
+    )  # fmt: skip
     too_long: Literal["split", "refuse", "drop", "cut"] = Field(  # type: ignore[assignment]
         "split", description="What is done with texts of more than max_length tokens; how many "
         "were split, dropped or cut is counted and shown."
     )  # fmt: skip
+
+    @property
+    def own(self) -> str | None:
+        """Where the user's own texts are; None where the run makes the texts."""
+        return None if self.data in ("cpt", "questions") else self.data
 
 
 class DPO(FromRows):

@@ -56,6 +56,7 @@ class Chat:
 
 def as_text(row: Row) -> str:
     """The document of a row; raises DataError where it has none."""
+    _whole(row)
     text = row.get("text")
     if not isinstance(text, str):
         raise DataError("have no column 'text', which plain texts are read from")
@@ -66,6 +67,7 @@ def as_chat(row: Row | Chat) -> Chat:
     """The chat of a row of any format; raises DataError, in words that follow "3 rows"."""
     if isinstance(row, Chat):
         return row
+    _whole(row)
     cut, tools = bool(row.get("cut")), _tools(row)
     for column in ("messages", "conversations"):
         if row.get(column):
@@ -87,6 +89,7 @@ def as_pair(row: Row) -> tuple[Chat, Chat]:
 
     Raises DataError, in words that follow "3 rows".
     """
+    _whole(row)
     if not row.get("chosen") or not row.get("rejected"):
         raise DataError("have no chosen and rejected completion")
     sides = [_messages(row[side], "assistant") for side in ("chosen", "rejected")]
@@ -108,6 +111,11 @@ def as_pair(row: Row) -> tuple[Chat, Chat]:
         Chat(side, shared, cut, tools) for side, cut in zip(sides, cuts, strict=True)
     )
     return chosen, rejected
+
+
+def _whole(row: Row) -> None:
+    if "bad_row" in row:
+        raise DataError("are no JSON objects")
 
 
 def _prompt(row: Row) -> list[Message]:

@@ -20,6 +20,17 @@ def identity(folder: str | Path) -> str:
     return f"{path.name}@{digest.hexdigest()[:16]}"
 
 
+def folder_hash(path: Path) -> str:
+    """Hex sha256 of a file, or of all files in a folder with their names; of nothing, where there
+    is none."""
+    if path.is_file():
+        return file_hash(path)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(path)} {file_hash(file)}\n".encode())
+    return digest.hexdigest()
+
+
 def file_hash(file: Path) -> str:
     """Hex sha256 of a file."""
     with file.open("rb") as stream:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from generators.curation.config import Against, DecontaminateConfig
 from generators.curation.frames import Frames
-from generators.curation.text import Prompt, Trigram, said
+from generators.curation.text import Prompt, Trigram, said, tokens
 from generators.errors import SourceError
 from generators.rows import Column, read
 
@@ -53,6 +53,12 @@ class HeldOut:
             self._whole.setdefault(prompt.whole, index)
             if self._calculates(prompt):
                 self._expressions.setdefault(prompt.exact, index)
+        self._begin: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for index, prompt in enumerate(self._prompts):
+            words = prompt.whole.split(" ")
+            if len(words) >= self._n:
+                self._begin[tuple(words[: self._n])].append(index)
+        self._first = {words[0] for words in self._begin}
         self._trigrams: dict[int, set[Trigram]] = {}
         self._common: dict[int, int] = {}  # how many of a prompt's trigrams are frame
         self._rare: dict[Trigram, list[int]] = defaultdict(list)
@@ -86,6 +92,17 @@ class HeldOut:
             if share >= self._overlap:
                 law = "template" if prompt.masked == other.masked else "overlap"
                 return law, f"{share:.0%} of the words of held-out {self._names[index]}"
+        return None
+
+    def inside(self, text: str) -> tuple[str, str] | None:
+        """(law, what it matches) where a held-out prompt of at least `n` words stands in `text`."""
+        words = tokens(text)
+        for place, word in enumerate(words):
+            if word in self._first:
+                for index in self._begin.get(tuple(words[place : place + self._n]), ()):
+                    prompt = self._prompts[index].whole.split(" ")
+                    if words[place : place + len(prompt)] == prompt:
+                        return "same_prompt", f"holds held-out {self._names[index]}"
         return None
 
     def _candidates(self, prompt: Prompt, overlap: float) -> Iterator[int]:

@@ -14,7 +14,7 @@ from generators.store import Store
 from generators.teachers.servers import Servers
 from pipelines import judges
 from pipelines.progress import Progress
-from pipelines.recipe import Recipe, problem_sets
+from pipelines.recipe import Recipe, makes_data, problem_sets
 from pipelines.run_folder import RunFolder
 from verifiers.pool import VerdictPool
 from verifiers.records import Problem
@@ -38,7 +38,8 @@ class Job:
 
     def kept_out(self) -> list[Problem]:
         """What students are measured on and must not be trained on."""
-        configs = ["heldout", *(on.config for on in problem_sets(self.recipe))]
+        held = ["heldout"] if makes_data(self.recipe) else []
+        configs = [*held, *(on.config for on in problem_sets(self.recipe))]
         return [problem for config in configs for problem in self.folder.problems(config)]
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.recipe import stage_id
 from pipelines.stages import Counts, Job
-from pipelines.training_rows import TrainingRows
+from pipelines.training_rows import rows_of
 from students.config import GRPO, FromRows, RewardModel, Training
 from verifiers.files import place
 from verifiers.pool import VerdictPool
 
 if TYPE_CHECKING:
+    from students.batches.tokenise import Rows
     from students.stages import Plan
 
 VERSION = 2
@@ -57,7 +58,7 @@ def learn(job: Job, stage: Training, before: str | None, report: Report) -> Coun
     assert job.recipe.student is not None
     ranks.join()
     out = job.folder.path / "students" / stage_id(stage)
-    rows = TrainingRows(job, stage)
+    rows = rows_of(job, stage)
     model, tokenizer, origin = student(job, before, stage)
     with _plan(job, stage, rows, model, tokenizer, origin) as plan:
         engine.train(
@@ -72,7 +73,7 @@ def learn(job: Job, stage: Training, before: str | None, report: Report) -> Coun
         pairs = summary["pairs"] = accuracy(out, plan.held)
         right = f"{pairs['accuracy']:.1%} of {pairs['n']} held-out pairs"
         job.progress.note(f"{stage_id(stage)} ranks {right} right")
-    return {**plan.counts, **summary, **_ended(plan.source)}
+    return {**plan.counts, **rows.counts, **summary, **_ended(plan.source)}
 
 
 def student(job: Job, before: str | None, stage: Training) -> tuple[Any, Any, str]:
@@ -125,7 +126,7 @@ def _ended(source: Any) -> Counts:
 
 @contextmanager
 def _plan(
-    job: Job, stage: Training, rows: TrainingRows, model: Any, tokenizer: Any, origin: str
+    job: Job, stage: Training, rows: Rows, model: Any, tokenizer: Any, origin: str
 ) -> Iterator[Plan]:
     from students import ranks, stages
 
