@@ -101,7 +101,10 @@ class _Sums:
         self.bias = torch.zeros_like(bias, dtype=_wide(bias.dtype)) if bias is not None else None
 
     def add(self, errors: Tensor, hidden: Tensor) -> None:
-        self.weight += product(errors.T, hidden)
+        if self.weight.dtype == hidden.dtype:
+            self.weight.addmm_(errors.T, hidden)  # in place: `product` would need as much again
+        else:
+            self.weight += errors.T @ hidden
         if self.bias is not None:
             self.bias += errors.sum(0)
 
