@@ -73,7 +73,11 @@ def exactness(task: dict[str, Any]) -> dict[str, float]:
 
 
 def overhead(task: dict[str, Any]) -> dict[str, float]:
-    """Milliseconds that a micro-batch takes in the engine beyond forward, backward and step."""
+    """Milliseconds that a micro-batch takes in the engine beyond forward, backward and step.
+
+    On one thread: the model is so small that a second one would only be waited for.
+    """
+    torch.set_num_threads(1)
     steps, micros, length = 60, 4, 24
     shape = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=64)
     documents = [
