@@ -154,7 +154,8 @@ def relevant(sentence: str, told: str, question: str) -> bool:
 def _other_case(subject: str, asked: str, given: set[str]) -> bool:
     """Whether a subject is any one of its kind, or a count that the question does not give."""
     if (value := VALUE.match(subject.strip())) is not None:
-        return bool(given) and spelled(value[0]).strip("$ ") not in given
+        known = {part for one in given for part in (one, *one.split("/"))}
+        return bool(given) and spelled(value[0]).strip("$ ") not in known
     one = EACH.match(subject)
     return bool(one and _head(asked)) and not re.search(
         r"\b(?:each|every|an?|one|per)\b", asked, re.I

@@ -28,7 +28,8 @@ REASON = re.compile(
     r"|given that|rather than|instead of|compared|even though|out of)\b.*",
     re.S | re.I,
 )
-WHEN = re.compile(r",?\s*(?:after|when|where|while|who)\b", re.I)
+COMPUTED = re.compile(r"\d[^=,;]{0,60}?[-+*/×÷·−–x][^=;]{0,60}=(?=\s*[-−$€£]*\.?\d[^=]*$)")
+LATE = re.compile(rf",?\s*(?:(?:after|when|where|while|who)\b|.*{COMPUTED.pattern})", re.I)
 IMPLIES = re.compile(r"[⇒⟹]|\\(?:implies|Rightarrow)\b|(?<=\w\w) → (?=[-−\d])")
 NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*", re.S | re.I)
 RETRACTED = re.compile(
@@ -83,7 +84,8 @@ PREMISE = re.compile(
     r"^\W*(?:(?:we|you|i) (?:are|were|am|was) (?:told|given|asked)|it is given"
     r"|(?:the|this) (?:question|problem)|let(?!'s (?:see|check)| me)|suppose|assume|consider|say"
     r"|prove|show"
-    r"|imagine|(?:since|because|given|when|if)\b[^,]*,?$|(?:we|i|you) (?:need|want|have|must"
+    r"|imagine|(?:since|because|given|when|if)\b(?!.*\bthen\b)[^,=]*,?$|(?:we|i|you) (?:need|want"
+    r"|have|must"
     r"|should|are trying|are asked) (?:to )?"
     r"(?:find|compute|calculate|determine|solve|know|evaluate|figure))\b",
     re.I,
@@ -111,7 +113,7 @@ COPULA = re.compile(
     r"\b(?:is|are|was|were|be|equals?|becomes?|(?:it|that|there|he|she|which|what)'s)\b", re.I
 )
 EQUATES = re.compile(rf"{COPULA.pattern}|=", re.I)
-COMPUTED = re.compile(r"\d[^=,;]{0,60}?[-+*/×÷·−x][^=;]{0,60}=(?=\s*[-−$€£]*\.?\d[^=]*$)")
+CONDITIONAL = re.compile(r"\s+(?:if|unless)\b", re.I)
 BREAK = re.compile(r"[;,](?!\d)")
 NAMING = re.compile(
     rf"{COPULA.pattern}|\b(?:falls? on|lands? on|called|named|chooses?|wins?)\b", re.I
@@ -167,7 +169,7 @@ LIMITED = re.compile(
 )
 RANGE = re.compile(
     r"\S+(?: \w+)?\s+(?:to|until|through)\s+[-−$]?\d"
-    r"|\S+\s+(?:minus|plus|times|divided|squared|cubed|factorial|choose|mod)\b",
+    r"|\S+\s+(?:minus|plus|times(?= \d)|divided|squared|cubed|factorial|choose|mod)\b",
     re.I,
 )
 FAULTED = re.compile(

@@ -49,6 +49,7 @@ CONDITION = re.compile(
     r"(?<==)([^=<>≤≥]*?),?\s*(?:\\q?quad\s*|\\text\s*\{[^{}]*\}|\bfor\b|\bwhere\b|\bwith\b|\()*\s*"
     r"\$?[a-z]\s*(?:\\neq?|≠|!=)[^=<>]*$"
 )
+COUNT = re.compile(r"(\$?\d[\d,.]*(?<=\d)) ((?!or\b)[A-Za-z][A-Za-z -]*)")
 OPEN = re.compile(r"\\(?:int|sum|lim|prod)\b|∫|∑")
 CLOSING = 200
 UNMARKED = ("prose", "whole")
@@ -73,7 +74,7 @@ class _Gold(NamedTuple):
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "9"
+    version = "10"
     trust = "pure"
     gold_type = "text"
     examples = (
@@ -294,6 +295,9 @@ def _compare(gold: _Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     engine = "text" if mine.op in ("words", "choice") else "symbolic"
     if equal(mine, node, percent):
         return _measured(gold, node, problem) is not False, engine
+    counted = COUNT.fullmatch(found.text.rpartition("=")[2].strip())
+    if counted and asked.counts(counted[2], problem.text):
+        return equal(mine, _meaning(counted[1]), percent), engine
     if _measured(gold, node, problem):
         return True, engine
     if (bare := CONDITION.sub(r"\1", found.text)) != found.text and not CONDITION.search(gold.text):

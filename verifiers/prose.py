@@ -27,6 +27,7 @@ from verifiers.cues import (
     CHANGED,
     CLAUSES,
     COMPUTED,
+    CONDITIONAL,
     CONSEQUENCE,
     COPULA,
     CUE,
@@ -38,6 +39,7 @@ from verifiers.cues import (
     HEDGE,
     IMPLIES,
     LAST,
+    LATE,
     LATER,
     LEADING,
     LIMITED,
@@ -64,7 +66,6 @@ from verifiers.cues import (
     TWICE,
     VALUE,
     VERB,
-    WHEN,
     WORD,
     WORDS,
 )
@@ -144,17 +145,17 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
             aside = aside or sentence
             continue
         part = _asked(sentence, question)
-        told = _stated(sentence, result(part, reads))
+        told = _stated(sentence, result(part, reads), question)
         if not (told and asked.relevant(part, told, question)) and (cued or question):
-            told = _stated(sentence, _sole(part, reads, question)) or told
+            told = _stated(sentence, _sole(part, reads, question), question) or told
         if told and not asked.relevant(part, told, question):
             continue
         return (sentence, told) if told else None
-    told = _stated(aside, result(aside, reads)) if aside is not None else None
+    told = _stated(aside, result(aside, reads), question) if aside is not None else None
     return (aside, told) if aside is not None and told else None
 
 
-def _stated(sentence: str, told: str | None) -> str | None:
+def _stated(sentence: str, told: str | None, question: str) -> str | None:
     """The result of a sentence; None where the words around it do not assert it."""
     place = sentence.rfind(told) if told else -1
     if told is None:
@@ -162,7 +163,9 @@ def _stated(sentence: str, told: str | None) -> str | None:
     end = place + len(told)
     numbers = list(NUMBER.finditer(told))
     near = place + numbers[-1].end() if numbers else end
-    if place >= 0 and (scope.refused(sentence, end) or not scope.asserted(sentence, place, near)):
+    if place >= 0 and (
+        scope.refused(sentence, end) or not scope.asserted(sentence, place, near, question=question)
+    ):
         return None
     return told
 
@@ -197,10 +200,13 @@ def result(sentence: str, reads: Reads) -> str | None:
     sides = list(COMPUTED.finditer(body))
     if not sides or (told and "=" in told):
         return told
-    side, end = sides[-1].end(), body.find(told) + len(told) if told else 0
-    if told and (end > side or BREAK.search(body, end, side)):
+    side = sides[-1].end()
+    equated = _told(CONDITIONAL.split(body[side:])[0], reads)
+    place = body.find(told) if told else 0
+    other = COPULA.search(body, side, place) or BREAK.search(body, side, place)
+    if told and (other or BREAK.search(body, place + len(told), side)):
         return told
-    return _told(body[side:], reads) or told
+    return equated or told
 
 
 def _found(body: str, reads: Reads) -> str | None:
@@ -264,12 +270,11 @@ def _body(sentence: str) -> str | None:
             break
     body = PARTITIVE.sub("", LEADING.sub("", body.lstrip(" ,")))
     body = IMPLIES.split(body)[-1]
+    _, colon, tail = body.rpartition(": ")
+    body = tail if colon and COMPUTED.search(tail) else body
     match = REASON.search(body)
-    if (
-        match
-        and match.start() > 3
-        and not (WHEN.match(match[0]) and not _maths(body[: match.start()]))
-    ):
+    cut = match and (_maths(body[: match.start()]) or not LATE.match(match[0]))
+    if match and cut and match.start() > 3:
         body = body[: match.start()]
     match = NEGATION.search(body)
     if match:

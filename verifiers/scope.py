@@ -235,6 +235,7 @@ COUNTS = re.compile(
 )
 CLUELESS = re.compile(r"\bI (?:really )?(?:don['’]t|do not) know\b|\bno idea\b", re.I)
 ENDORSED = re.compile(r"[\s$*)\]}]{0,9}(?:is|was) (?:\w+ )?(?:correct|right|true)(?=[.!,]|$)", re.I)
+UNREAL = re.compile(r"\b(?:if|would|suppose)\b", re.I)
 CLAUSAL = re.compile(rf"\b(?:{SAYS}|that|there)\b", re.I)
 BLANK = re.compile(r"\s+")
 BEFORE = 240
@@ -269,7 +270,9 @@ def asserted(text: str, start: int, end: int, at: int | None = None, question: s
     if asks or refused(text, end) or any(doubt not in question.lower() for doubt in doubts):
         return False
     return not any(
-        found and not (pattern is REPORTED and _own(found[0], before, after, question))
+        found
+        and not (pattern is REPORTED and _own(found[0], before, after, question))
+        and not (pattern is SUPPOSED and "would" in found[0] and UNREAL.search(question))
         for pattern in GOVERNS
         if (found := pattern.search(before))
     )

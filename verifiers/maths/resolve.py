@@ -200,8 +200,7 @@ def _value(sides: list[Node], relations: list[str]) -> Node | None:
 def alike(one: Node, two: Node) -> bool:
     """Whether two values are equal; a unit may stand at one of them only."""
     if one.op == "quantity" and two.op == "quantity":
-        rates = len(one.value.dimensions) != len(two.value.dimensions)
-        return quantities(one, two, False) or (rates and same(one.args[0], two.args[0]))
+        return quantities(one, two, False) or same(one.args[0], two.args[0])
     plain = [side.args[0] if side.op == "quantity" else side for side in (one, two)]
     if all(side.op in EXPRESSIONS for side in plain):
         return same(*plain)
