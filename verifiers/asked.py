@@ -136,15 +136,20 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     if not concludes and _other_case(subject, asked, given):
         return False
     head = _head(asked)
-    rival = head and any(QUANTITY.fullmatch(noun) for noun in _nouns(subject))
+    rival = head and any(
+        QUANTITY.fullmatch(noun) and not _named(noun, asked) for noun in _nouns(subject)
+    )
     near = bool(head) and not re.fullmatch(GENERIC, head) and _named(head, sentence)
     about = _about(subject, verbs, asked, question) or (
         not rival and (near or (number is not None and counts(behind, question)))
     )
     if not about and (not concludes or rival):
         return False
+    if number is not None and _other_kind(behind, asked, question):
+        return False
     if concludes:
-        return number is None or not _other_unit(sentence, place, asked)
+        side = place + told.rfind("=") + 1
+        return number is None or not _other_unit(sentence, side, asked)
     generic = any(re.fullmatch(GENERIC, _single(noun)) for noun in _nouns(subject))
     if repeats and not generic and not names(subject, question):
         return False
@@ -160,6 +165,14 @@ def _other_case(subject: str, asked: str, given: set[str]) -> bool:
     return bool(one and _head(asked)) and not re.search(
         r"\b(?:each|every|an?|one|per)\b", asked, re.I
     )
+
+
+def _other_kind(behind: str, asked: str, question: str) -> bool:
+    """Whether a number counts one kind only of what is asked for: red pens, not pens."""
+    words, counted = WORDS.findall(behind)[:2], COUNTED.search(asked)
+    if len(words) < 2 or counted is None or not _named(words[1], counted[1]):
+        return False
+    return _named(words[0], question) and not _named(words[0], asked)
 
 
 def _other_rate(behind: str, asked: str, question: str) -> bool:

@@ -13,16 +13,18 @@ CONSEQUENCE = re.compile(
     r"|which (?=(?:makes|gives|leaves|brings|adds? up to|sums? to)\b"
     r"|(?:is|was|are|were|totals|equals|comes to|adds up to)"
     r" [^,;]{0,40}\b(?:altogether|in all|in total|combined|together|overall)\b))\b"
-    r"(?! (?:much|many|that(?!['’]s)|far|long)\b)",
+    r"(?! (?:much|many|far|long|that(?!['’]s| (?:will|would|is|leaves|means|makes|gives)))\b)",
     re.I,
 )
 LEADING = re.compile(
-    r"^\W*(?:since|because|as|if|when|given|for|after|with|from|in|at|of|out of|among|by)\b"
+    r"^\W*(?:[a-z]+ing|since|because|as|if|when|given|for|after|with|from|in|at|of|out of|among"
+    r"|by)\b"
     r"[^,]*(?:,(?=\d)[^,]*)*,\s+(?=.*\d)",
     re.I,
 )
 REASON = re.compile(
-    r",?\s*\b(?:who|whose|whom|(?:twice|half|\w+ times) as|because|since|so(?! that['’]s)|which"
+    r",?\s*\b(?:who|whose|whom|(?:twice|half|\w+ times) as|because|since|so(?! that['’]s"
+    r"| that (?:will|would|is|leaves|means|makes|gives))|which"
     r"|where|when|while|after|but|then|therefore|hence|thus"
     r"|whereas|although|though|as (?:we|it|the|there|shown|required|desired|stated|expected)"
     r"|given that|rather than|instead of|compared|even though|out of)\b.*",

@@ -74,7 +74,7 @@ class _Gold(NamedTuple):
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "10"
+    version = "11"
     trust = "pure"
     gold_type = "text"
     examples = (

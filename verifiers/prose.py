@@ -148,8 +148,9 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
         told = _stated(sentence, result(part, reads), question)
         if not (told and asked.relevant(part, told, question)) and (cued or question):
             told = _stated(sentence, _sole(part, reads, question), question) or told
-        if told and not asked.relevant(part, told, question):
+        if told and not cued and not asked.relevant(part, told, question):
             continue
+        told = told if told and asked.relevant(part, told, question) else None
         return (sentence, told) if told else None
     told = _stated(aside, result(aside, reads), question) if aside is not None else None
     return (aside, told) if aside is not None and told else None
@@ -221,7 +222,9 @@ def _found(body: str, reads: Reads) -> str | None:
         return bare(bold[-1])
     if len(letters := [match[1] or match[2] for match in OPTION.finditer(body)]) == 1:
         return letters[0]
-    if START.match(body) and AFTERTHOUGHT.search(body):
+    last = AFTERTHOUGHT.split(body)[-1]
+    verb = COPULA.search(last) if last != body else None
+    if START.match(body) and last != body and not (verb and START.search(last[verb.end() :])):
         return _told(body, reads)
     for verb in reversed(list(VERB.finditer(body))):
         predicate = body[verb.end() :]

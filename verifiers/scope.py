@@ -157,7 +157,7 @@ SUPPOSED = re.compile(
     rf"|\b(?:if|when|had|by|after|having)\b[^,]{{0,40}}\b(?:forg[eo]t|overlook|misread|miscount"
     rf"|confus)"
     r"|(?<!only )\bif\b(?:(?!\b(?:get|find|obtain|have|is|are|equals?|gives?)\b)[^,])*$"
-    r"|\bfor contradiction\b",
+    r"|\bwhether\b[^,]*$|\bfor contradiction\b",
     re.I,
 )
 GOVERNS = (DENIED, FAULTY, REPORTED, SUPPOSED)
