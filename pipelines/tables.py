@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 PIECE_ROWS = 2048
 PIECE_CHARACTERS = 1 << 19
+GROWS, LARGEST = 128, 32
+"""After so many pieces they become twice as large, up to so many times: Parquet keeps 16 KB of each
+in memory until the file is closed."""
 NUMBERS = {"difficulty": "double", "score": "double", "index": "int64"}
 FLAGS = ("answer_is_json", "prompt_is_chat")
+LONG = ("prompt", "answer", "reasoning", "text", "token_ids", "logprobs", "top_logprobs")
+"""Columns whose smallest and largest value help nobody."""
 PROBLEM = (
     "id", "prompt", "answer", "verifier", "gold", "source", "difficulty", "parents", "meta",
     "answer_is_json", "prompt_is_chat",
@@ -31,7 +36,7 @@ class Table:
     """A Parquet file that is there when all of it is written, or not at all.
 
     `columns` are its columns; rows are dicts with them. Rows are put in their order within pieces
-    of 2048 rows, or fewer where they are long.
+    of 2048 rows, or fewer where they are long; more in files of many pieces.
     """
 
     def __init__(self, target: Path, columns: tuple[str, ...]):
@@ -43,7 +48,10 @@ class Table:
         self._target = target
         self._beside = target.with_name(f".{target.stem}.tmp")
         self._schema = pa.schema([(name, _type(name)) for name in columns])
-        self._writer = pq.ParquetWriter(self._beside, self._schema)
+        self._writer = pq.ParquetWriter(
+            self._beside, self._schema, write_statistics=[c for c in columns if c not in LONG]
+        )
+        self._pieces, self._times = 0, 1
         self._piece: list[tuple[int, int, list[Any]]] = []
         self._size = 0
 
@@ -53,7 +61,8 @@ class Table:
         self._piece.append((order, self.rows, values))
         self.rows += 1
         self._size += sum(len(value) for value in values if type(value) is str)
-        if len(self._piece) >= PIECE_ROWS or self._size >= PIECE_CHARACTERS:
+        full = len(self._piece) >= PIECE_ROWS * self._times
+        if full or self._size >= PIECE_CHARACTERS * self._times:
             self._flush()
 
     def _flush(self) -> None:
@@ -67,6 +76,9 @@ class Table:
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
         self._piece.clear()
         self._size = 0
+        self._pieces += 1
+        if self._pieces % GROWS == 0:
+            self._times = min(LARGEST, 2 * self._times)
 
     def __enter__(self) -> Table:
         return self
