@@ -55,7 +55,7 @@ class Trial:
     @property
     def fresh(self) -> bool:
         """Whether all of it was asked now, so that time and bill are those of these questions."""
-        return 0 < self.asked == sum(map(len, self.samples))
+        return self.asked >= sum(map(len, self.samples)) > 0
 
 
 def project(recipe: Recipe, trial: Trial, budget: Budget) -> dict[str, Any]:

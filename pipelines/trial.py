@@ -51,6 +51,7 @@ def run(job: Job, limit: int, asked_for: Recipe) -> Trial:
         paid=budget.bill - before,
         writing=before.times(wanted / written) if written else Bill(),
     )
+    job.folder.log("trial", questions=len(groups), asked=asked, trouble=trouble)
     if trial.failed == sum(map(len, trial.samples)):
         raise PipelineError(f"the teacher gave no answer at all{trial.reasons}")
     trial.whole = project(job.recipe, trial, budget)
