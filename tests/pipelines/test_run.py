@@ -253,7 +253,7 @@ def test_what_was_removed_is_made_again(finished, tmp_path, piece):
         ("manifest.json", '{"stages": []}', 2),
         ("recipe.yaml", "{", 2),
         ("data/heldout/part-0.parquet", "garbage", 1),
-        ("store.sqlite", "garbage" * 1000, 1),
+        ("store.sqlite", "garbage" * 1000, 2),
     ],
 )
 def test_a_damaged_run_folder_is_named_in_one_sentence(finished, tmp_path, file, content, status):
