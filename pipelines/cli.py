@@ -8,13 +8,14 @@ import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter, Token
+from cyclopts import App, CycloptsError, Parameter
 
 from pipelines.errors import PipelineError, UsageError
+from pipelines.parameters import Json, Limit, RunDir, Set, Shared, Spend, Workers, as_text
+from pipelines.verifier_commands import verifiers_app
 
 UNSAFE_LOCAL, UNSAFE = "--unsafe-local", "DISTILL_UNSAFE_LOCAL"
 
@@ -26,36 +27,7 @@ app = App(
     version_flags=[],
     suppress_keyboard_interrupt=False,
 )
-verifiers_app = App(name="verifiers", help="The verifiers that are installed.")
 app.command(verifiers_app)
-
-RunDir = Annotated[Path | None, Parameter(help="The run folder; runs/NAME where absent.")]
-Set = Annotated[
-    list[str], Parameter(help="Change the recipe: KEY=VALUE, as often as needed.", negative=())
-]
-Shared = Annotated[
-    Path | None, Parameter(help="A store to share with other runs, instead of the run's own.")
-]
-Spend = Annotated[
-    str | None,
-    Parameter(help="Ask no teacher beyond so much in all, such as 25usd or 100Mtok."),
-]
-
-
-def _whole(_: Any, tokens: Sequence[Token]) -> int:
-    """A whole number; cyclopts would round others."""
-    return int(tokens[0].value)
-
-
-Limit = Annotated[
-    int | None,
-    Parameter(
-        converter=_whole,
-        help="Ask so many questions only, show them with chains and verdicts, and say what the "
-        "whole run would cost. What is paid stays in the store.",
-    ),
-]
-Json = Annotated[bool, Parameter(name="--json", help="Print JSON.", negative=())]
 
 
 @app.command
@@ -139,7 +111,7 @@ def _parts(
         from pipelines import trial, trial_text
 
         tried = running.attempt(recipe, folder, limit, parts, store=store, budget=budget)
-        print(_json(trial.as_json(tried)) if as_json else trial_text.text(tried))
+        print(as_text(trial.as_json(tried)) if as_json else trial_text.text(tried))
         return
     rows = running.run(recipe, folder, parts, store=store, budget=budget)
     if as_json:
@@ -158,7 +130,7 @@ def plan(recipe: str, *, run_dir: RunDir = None, set: Set = [], json: Json = Fal
 
     loaded = recipes.load(recipe, set)
     result = planning.plan(loaded, run_dir or Path("runs") / loaded.name)
-    print(_json(result) if json else planning.text(result))
+    print(as_text(result) if json else planning.text(result))
 
 
 @app.command
@@ -167,7 +139,7 @@ def verify(
     *,
     output: Path | None = None,
     verifier: str = "math",
-    workers: Annotated[int | None, Parameter(converter=_whole)] = None,
+    workers: Workers = None,
     explain: Annotated[bool, Parameter(negative=())] = False,
     json: Json = False,
 ) -> None:
@@ -193,13 +165,13 @@ def verify(
             raise UsageError("--output is missing: the file to write the verdicts to")
         counts = verify_file(input, output, verifier, workers, show if explain else None)
         if json:
-            print(_json(counts))
+            print(as_text(counts))
         print(", ".join(f"{status} {count}" for status, count in counts.items()), file=sys.stderr)
         return
     check_workers(workers)
     with beside(output) as stream:
         changes = judge_run(input, stream, workers, show if explain else None)
-    print(_json(changes.rows()) if json else changes.text())
+    print(as_text(changes.rows()) if json else changes.text())
 
 
 @app.command
@@ -231,7 +203,7 @@ def trace(run: Path, sample_id: str, *, json: Json = False) -> None:
 
     history = tracing.trace(run, sample_id)
     if json:
-        print(_json(history))
+        print(as_text(history))
     else:
         show(history)
 
@@ -251,64 +223,6 @@ def export(run: Path, *, to: str, stage: str | None = None) -> None:
         print(folder)
 
 
-@verifiers_app.command(name="list")
-def list_verifiers(*, json: Json = False) -> None:
-    """All verifiers that a recipe may name, with their mistakes on their own labelled lists."""
-    from pipelines import verifier_list
-
-    rows = verifier_list.rows()
-    print(_json(rows) if json else verifier_list.text(rows))
-
-
-@verifiers_app.command(name="test")
-def run_battery(
-    name: str,
-    *,
-    recipe: str | None = None,
-    set: Set = [],  # noqa: B006
-    json: Json = False,
-) -> None:
-    """Run the probes that every verifier must survive; exit status 1 where one fails.
-
-    Args:
-        name: A verifier, built in or installed, or one that the recipe names.
-        recipe: Set the verifier up as the `verifiers` section of this recipe says.
-    """
-    import asyncio
-
-    from pipelines import recipe as recipes
-    from verifiers import battery
-    from verifiers.base import VerifierError
-
-    if set and recipe is None:
-        raise UsageError("--set changes a recipe: name it with --recipe")
-    section = recipes.load(recipe, set).verifiers if recipe else {}
-    try:
-        report = asyncio.run(battery.run(name, section))
-    except VerifierError as error:
-        raise UsageError(str(error)) from error
-    print(_json(battery.as_json(report)) if json else battery.text(report))
-    if not report.passed:
-        sys.exit(1)
-
-
-@verifiers_app.command(name="new")
-def new_verifier(name: str, *, to: Path = Path(".")) -> None:
-    """Write the package of a verifier of your own, which passes the battery as it is.
-
-    Args:
-        name: What recipes will call it: small letters, digits and underscores.
-        to: The folder that the package's folder is written into.
-    """
-    from verifiers import scaffold
-
-    try:
-        folder = scaffold.write(name, to)
-    except (ValueError, FileExistsError, NotADirectoryError) as error:
-        raise UsageError(str(error)) from error
-    print(f"{folder}\nnext: pip install -e {folder}; distill verifiers test {name}")
-
-
 @app.command
 def doctor(*, json: Json = False) -> None:
     """What this machine can do."""
@@ -316,14 +230,10 @@ def doctor(*, json: Json = False) -> None:
 
     found = examine()
     if json:
-        print(_json(found))
+        print(as_text(found))
         return
     for name, value in found.items():
         print(f"{name:12} {value}")
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=1)
 
 
 def _allowed(argv: list[str] | None) -> list[str]:
