@@ -12,11 +12,13 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+from verifiers import scope
 from verifiers.choices.claims import ALONE, EXPLICIT, JUDGED, Claim, Reader
 from verifiers.choices.options import BadOptions, Options, clean
 from verifiers.choices.phrases import BESIDE, COUNTED, SENTENCE, VOID
-from verifiers.extract import BOX, closing, visible
+from verifiers.extract import visible
 from verifiers.golds import structured
+from verifiers.marks import BOX, closing
 from verifiers.records import Problem, Verdict, canonical_json
 
 SHOWN = 500
@@ -26,11 +28,9 @@ LONGEST_GOLD = 100_000
 CLOSED = re.compile(r"</(answer|final_answer|ans)>", re.I)
 HASHES = re.compile(r"(?m)^[ \t]*####[ \t]*(\S.*)$")
 TURNED = re.compile(
-    r"\bno,|\b(?:edit|update)\s*:|\bor (?:is|was|maybe|perhaps)\b|\b(?:wait|actually|oops"
-    r"|correction|sorry|scratch that|hold on|hmm|(?:just )?kidding|or rather|mistake\w*"
-    r"|second thoughts?|i mean|let me (?:re-?\w+|correct|fix)|re-?(?:check|consider|read"
-    r"|think)\w*|chang(?:e|ing) (?:my|the) (?:answer|mind)|instead|revis\w+|reconsider\w*"
-    r"|misread|i was wrong)\b",
+    rf"{scope.RETRACTION.pattern}|\bor (?:is|was|maybe|perhaps)\b|\b(?:(?:just )?kidding|mistake\w*"
+    r"|re-?(?:check|consider|read|think)\w*|chang(?:e|ing) (?:my|the) (?:answer|mind)|instead"
+    r"|revis\w+|i was wrong)\b",
     re.I,
 )
 DENIED = re.compile(r"(?:\bnot|n't|\bnever|\bthan|\binstead of)[\s(\[]*$", re.I)
@@ -41,7 +41,7 @@ SPREAD = 3
 class Choice:
     """Correct where the text settles on the right option, and on no other."""
 
-    version = "5"
+    version = "6"
     trust = "pure"
     gold_type = "json"
     examples = (
@@ -126,7 +126,10 @@ def settled(reader: Reader, text: str) -> Claim | None:
         seen = seen[-LAST:]
     plain = clean(seen)
     placed = _boxes(reader, seen, plain)
-    claims = sorted([*placed, *reader.claims(plain)], key=lambda claim: claim.end)
+    found = [
+        c for c in reader.claims(plain) if c.denied or not scope.governed(plain, c.start, c.end)
+    ]
+    claims = sorted([*placed, *found], key=lambda claim: claim.end)
     claim = _final(reader, claims, plain)
     if claim is None and not any(c.labels is None or not c.denied for c in claims):
         last = _last_sentence(plain)

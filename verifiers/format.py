@@ -9,7 +9,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from verifiers.extract import BOX, closing
+from verifiers.marks import BOX, closing
 from verifiers.records import Problem, Verdict
 
 TAGS = re.compile(r"<(/?)(think|answer)>")

@@ -9,7 +9,8 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from verifiers.extract import TAG, visible
+from verifiers.extract import visible
+from verifiers.marks import TAG
 
 LONGEST = 1_000_000
 DEEPEST = 100

@@ -1,118 +1,30 @@
-"""What sentences assert, where no marker says so.
-
-The last asserting sentence is looked at; what explains, denies or takes something back is cut
-off; and the longest part behind its verb that reads as mathematics is its result. The caller says
-what reads as mathematics.
-"""
+"""What a text asserts where no marker says so: the result of its last asserting sentence."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from verifiers import asked, scope
+from verifiers.clauses import Reads, bare, maths, result, sole, trimmed
 from verifiers.cues import (
-    ABOUT_IT,
-    AFTERTHOUGHT,
     ANNOTATION,
-    ANNOUNCING,
-    APPOSED,
     ASIDE,
-    ASIDE_IN_BRACKETS,
-    ASIDES,
-    BOLD,
-    BOUND,
-    BREAK,
-    CASES,
-    CHANGED,
     CLAUSES,
-    COMPUTED,
-    CONDITIONAL,
     CONSEQUENCE,
-    COPULA,
     CUE,
     CUT_OFF,
-    ENDING,
     EQUATES,
-    FAULTED,
-    FRONT,
-    HEDGE,
-    IMPLIES,
     LAST,
-    LATE,
-    LATER,
-    LEADING,
-    LIMITED,
-    MANY_NOT,
     MATHS,
-    NAMING,
-    NEGATION,
     NOTE,
     NUMBER,
-    OPTION,
-    PARTITIVE,
     PENDING,
     PREMISE,
-    RANGE,
-    RATHER,
-    REACHED,
-    REASON,
-    RETRACTED,
     SENTENCE,
-    SPOKEN,
     START,
-    TASK,
     THAT,
-    TWICE,
-    VALUE,
-    VERB,
     WORD,
-    WORDS,
 )
-
-Reads = Callable[[str], bool]
-
-
-def clause(rest: str) -> str:
-    """The answer at the start of `rest`, the text behind "the answer is"."""
-    rest = rest.lstrip(" \t*_:")
-    if not rest.strip():
-        return ""
-    if rest[0] == "\n":
-        rest = rest.lstrip()
-    display = re.match(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]", rest, re.S)
-    if display:
-        return (display[1] or display[2]).strip()
-    line = rest.split("\n", 1)[0]
-    sentence = SENTENCE.split(line.strip() + " ", maxsplit=1)[0]
-    return trimmed(sentence)
-
-
-def trimmed(sentence: str) -> str:
-    """A clause without what explains it, what it denies and what it takes back."""
-    sentence = ANNOTATION.sub("", sentence).strip()
-    sentence = RATHER.sub("", RETRACTED.sub("", sentence)).strip()
-    if CASES.search(sentence):
-        return bare(sentence)
-    for pattern in (ASIDES, REASON, NEGATION):
-        match = pattern.search(sentence)
-        if match and match.start() > 0:
-            sentence = sentence[: match.start()]
-    return bare(sentence)
-
-
-def bare(text: str) -> str:
-    """Without emphasis, quotes and closing punctuation; an exclamation is no factorial."""
-    text = text.strip().strip("`").strip()
-    text = re.sub(r"\*\*(.+?)\*\*|__(.+?)__", lambda m: m[1] or m[2], text)
-    text = re.sub(r"(?<=\d)\*\*(?!\s*[-\d(x])", "", text)
-    if text.endswith("!"):
-        text = text[:-1]
-    while text and (
-        text[-1] in ".,;:\"'" or (text[-1] == "}" and text.count("}") > text.count("{"))
-    ):
-        text = text[:-1].rstrip()
-    return text.strip('*_ "').strip()
 
 
 def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | None:
@@ -125,11 +37,11 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
     sentences = [s.removeprefix("- ") if bullets else s for s in sentences if s]
     if sentences and CUT_OFF.search(sentences[-1].rstrip("* ")):
         return None
-    maths = any(MATHS.search(s) for s in sentences)
+    numbers = any(MATHS.search(s) for s in sentences)
     aside: str | None = None
     for sentence in reversed(sentences):
         cued = CUE.search(sentence)
-        counts = THAT.match(sentence) and _sole(sentence, reads, question)
+        counts = THAT.match(sentence) and sole(sentence, reads, question)
         if THAT.match(sentence) and aside is None and not cued and not counts:
             aside = sentence
             continue
@@ -137,7 +49,7 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
             continue
         if PREMISE.match(sentence) and not cued:
             continue
-        if maths and not (_maths(sentence) or cued):
+        if numbers and not (maths(sentence) or cued):
             if aside is None and PENDING.match(sentence):
                 return None
             continue
@@ -147,7 +59,7 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
         part = _asked(sentence, question)
         told = _stated(sentence, result(part, reads), question)
         if not (told and asked.relevant(part, told, question)) and (cued or question):
-            told = _stated(sentence, _sole(part, reads, question), question) or told
+            told = _stated(sentence, sole(part, reads, question), question) or told
         if told and not cued and not asked.relevant(part, told, question):
             continue
         told = told if told and asked.relevant(part, told, question) else None
@@ -192,52 +104,6 @@ def _asked(sentence: str, question: str) -> str:
     return clauses[scores.index(best)] if scores.count(best) == 1 else sentence
 
 
-def result(sentence: str, reads: Reads) -> str | None:
-    """The result that one sentence states; None where it states none."""
-    body = _body(sentence)
-    if body is None or sentence.endswith("?") or ABOUT_IT.search(sentence) or TASK.match(body):
-        return None
-    told = _found(body, reads)
-    sides = list(COMPUTED.finditer(body))
-    if not sides or (told and "=" in told):
-        return told
-    side = sides[-1].end()
-    equated = _told(CONDITIONAL.split(body[side:])[0], reads)
-    place = body.find(told) if told else 0
-    other = COPULA.search(body, side, place) or BREAK.search(body, side, place)
-    if told and (other or BREAK.search(body, place + len(told), side)):
-        return told
-    return equated or told
-
-
-def _found(body: str, reads: Reads) -> str | None:
-    """What the main clause of a sentence states."""
-    if reads(bare(body)):
-        return bare(body)
-    if (apposed := APPOSED.search(body)) is not None:
-        return _told(body[apposed.end() :], reads)
-    if (changed := CHANGED.search(body)) is not None:
-        return _told(body[changed.end() :], reads)
-    if bold := [match[1] for match in BOLD.finditer(body)]:
-        return bare(bold[-1])
-    if len(letters := [match[1] or match[2] for match in OPTION.finditer(body)]) == 1:
-        return letters[0]
-    last = AFTERTHOUGHT.split(body)[-1]
-    verb = COPULA.search(last) if last != body else None
-    if START.match(body) and last != body and not (verb and START.search(last[verb.end() :])):
-        return _told(body, reads)
-    for verb in reversed(list(VERB.finditer(body))):
-        predicate = body[verb.end() :]
-        if body[: verb.start()].lower().endswith("to ") and not REACHED.fullmatch(verb[0]):
-            continue
-        if START.search(predicate):
-            return _told(predicate, reads)
-    if _maths(body):
-        return _alone(body, reads)
-    verbs = list(NAMING.finditer(body))
-    return bare(body[verbs[-1].end() :]) or None if verbs else None
-
-
 def closing(text: str) -> list[str]:
     """What the last sentence of a text says, without what it follows from."""
     sentences = [s.strip() for s in SENTENCE.split(text[-LAST:] + " ") if s.strip()]
@@ -245,105 +111,3 @@ def closing(text: str) -> list[str]:
     parts = CONSEQUENCE.split(sentences[-1])[-1] if sentences else ""
     pieces = re.split(r"[,:;]?\s*\bi\.e\.,?|[:;] ", parts)
     return [cut(piece) for piece in pieces for cut in (trimmed, bare)]
-
-
-def _sole(sentence: str, reads: Reads, question: str) -> str | None:
-    """The only value of a sentence that its question does not give, in words that conclude."""
-    body = _body(sentence)
-    if body is None or sentence.endswith("?"):
-        return None
-    given = {match[0].strip("$ ").lower() for match in VALUE.finditer(question)}
-    new = [match for match in VALUE.finditer(body) if match[0].strip("$ ").lower() not in given]
-    if len(new) != 1 or BOUND.search(body[: new[0].start()]):
-        return None
-    if not (CUE.search(sentence) or asked.counts(body[new[0].end() :], question)):
-        return None
-    if LIMITED.match(body, new[0].end()) or FAULTED.match(body, new[0].end()):
-        return None
-    return _told(body[new[0].start() :], reads)
-
-
-def _body(sentence: str) -> str | None:
-    """The main clause of a sentence; None where all it does is to deny something."""
-    sentence = ASIDE_IN_BRACKETS.sub("", sentence)
-    body = RATHER.sub("", RETRACTED.sub("", sentence))
-    for part in reversed(CONSEQUENCE.split(body)):
-        if MATHS.search(part) or START.search(part):
-            body = part
-            break
-    body = PARTITIVE.sub("", LEADING.sub("", body.lstrip(" ,")))
-    body = IMPLIES.split(body)[-1]
-    _, colon, tail = body.rpartition(": ")
-    body = tail if colon and COMPUTED.search(tail) else body
-    match = REASON.search(body)
-    cut = match and (_maths(body[: match.start()]) or not LATE.match(match[0]))
-    if match and cut and match.start() > 3:
-        body = body[: match.start()]
-    match = NEGATION.search(body)
-    if match:
-        body = body[: match.start()]
-        if (many := MANY_NOT.fullmatch(body)) is not None:
-            return many[1]
-        refused = match[0].lower().lstrip(" ,").startswith("cannot") and not VERB.search(body)
-        if not MATHS.search(body) or refused:
-            return None
-    return body
-
-
-def _maths(text: str) -> bool:
-    return bool(MATHS.search(text) or SPOKEN.search(text))
-
-
-def _told(predicate: str, reads: Reads) -> str | None:
-    """What stands behind a verb: its longest part that reads as mathematics."""
-    match = START.search(predicate)
-    if match is None or BOUND.search(predicate[: match.start()]):
-        return None
-    rest = bare(predicate[match.start() :])
-    if (number := NUMBER.match(rest)) is not None and FAULTED.match(rest, number.end()):
-        return None
-    if ENDING.search(rest):
-        return None
-    first = AFTERTHOUGHT.split(rest, maxsplit=1)
-    if len(first) == 2 and LATER.search(first[1]) and reads(first[0]):
-        return first[0]
-    counted = rest.split(": ", 1)
-    if len(counted) == 2 and NUMBER.match(counted[0]) and reads(counted[0]):
-        return counted[0]
-    if reads(rest):
-        return rest
-    if (both := TWICE.fullmatch(rest)) is not None and reads(both[1]) and reads(both[2]):
-        return f"{both[2]} = {both[1]}"
-    if HEDGE.search(rest) or HEDGE.search(predicate[: match.start()]):
-        return None
-    if len(first) == 2 and reads(first[0]):
-        return first[0] if not START.match(first[1]) else None
-    if RANGE.match(rest) or (len(first) == 2 and re.match(r"[$\d]", first[1])):
-        return None
-    pieces = re.split(r"(\s+)", rest)
-    for count in range(min(len(pieces), 2 * WORDS), 0, -1):
-        head = bare("".join(pieces[:count]))
-        if head and not re.search(r"(?:\band|[a-z] in|,)$", head) and reads(head):
-            return head
-    return None
-
-
-def _alone(body: str, reads: Reads) -> str | None:
-    """The formula that ends a sentence, or its only number where the sentence is about that."""
-    match = START.search(body)
-    if match and "=" in body and not HEDGE.search(body):
-        tail = bare(body[match.start() :])
-        if reads(tail):
-            return tail
-        start = body.rindex("=") + 1
-        if START.search(body[start:]):
-            return _told(body[start:], reads) if "=" not in body[start:] else None
-    numbers = list(NUMBER.finditer(body))
-    if len(numbers) != 1 or HEDGE.search(body):
-        return None
-    number = numbers[0]
-    before, after = body[: number.start()], body[number.end() :]
-    if BOUND.search(before) or LIMITED.match(after) or FAULTED.match(after):
-        return None
-    stated = FRONT.fullmatch(before) or COPULA.match(after.lstrip()) or ANNOUNCING.search(before)
-    return number[0].strip() if stated else None

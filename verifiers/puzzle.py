@@ -10,7 +10,8 @@ from typing import Any
 from verifiers.base import VerifierError
 from verifiers.box.order import Child
 from verifiers.boxed import SHOWN, Boxed, fault
-from verifiers.extract import PHRASE, marked, visible
+from verifiers.extract import marked, visible
+from verifiers.marks import PHRASE
 from verifiers.records import Problem, Verdict
 
 LONGEST = 100_000

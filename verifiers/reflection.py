@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-TAKES_BACK = (
-    r"wait|actually|oops|hold on|scratch that|correction|corrected|mistaken?|incorrect|wrong"
-    r"|i mean|(?:not|isn't|isn’t) (?:right|correct)"
-)
+from verifiers.scope import TAKES_BACK
+
 RETRACTION = re.compile(rf"\b(?:{TAKES_BACK})\b", re.I)
 CHECK = re.compile(
     rf"\b(?:{TAKES_BACK}|(?:re-?|double[- ]?)?check(?:ed|ing)?|verif(?:y|ied|ying)"

@@ -30,7 +30,7 @@ SAYS = (
     r"(?:says?|said|claim(?:s|ed)?(?!\s*:)|thinks?|thought|believe[sd]?|insist(?:s|ed)?|argue[sd]?)"
 )
 TELLS = (
-    r"(?:assert(?:s|ed)?|guess(?:es|ed)?|allege[sd]?|suggest(?:s|ed)|swears?|swore|told|tells?"
+    r"(?:assert(?:s|ed)?|guess(?:es|ed)|allege[sd]?|suggest(?:s|ed)|swears?|swore|told|tells?"
     r"|answered|wrote|writes|states|stated|reports|reported|assumes|announce[sd]|posted|declared?s?"
     r"|propose[sd])"
 )
@@ -130,7 +130,7 @@ DOUBT = re.compile(
 REPORTED = re.compile(
     rf"{MAYBE} (?:\w+ly )?"
     rf"(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}|(?:{THINK}|{WRITE}) that\b[^,]*$)"
-    rf"|(?<!\bwe )(?<!\bi )(?<!\bcan )\b"
+    rf"|(?<!\bwe )(?<!\bi )(?<!\bcan )(?<!\bi['’]d )(?<!\bi would )\b"
     rf"(?:{SAYS}\b(?! of\b)[^,]*$|(?:{SAYS}|concludes|{TELLS}(?: me| us| you)?){ONLY})"
     rf"|\b{TELLS} (?:\w+ ){{0,3}}that\b[^,]*$"
     r"|\b(?:one|you|some(?:one)?|people|students) (?:might|may|could|would)\b[^,]*$"
@@ -152,7 +152,7 @@ SUPPOSED = re.compile(
     r"(?:\b(?:if|assum(?:e|es|ed|ing)|suppos(?:e|es|ed|ing)|imagin(?:e|ing)|unless|whether)"
     rf"|^\W*(?:had|were))(?: for a moment| instead| now)?{ONLY}"
     r"|^\W*(?:had|were) (?:the|we|i|you|he|she|they|it|one|there|this|that)\b"
-    r"|\bif\b.*(?:\bwould\b|[’']d\b)|\bpretend\b"
+    r"|\bif\b(?! i (?:had|have) to| forced| asked).*(?:\bwould\b|[’']d\b)|\bpretend\b"
     r"|\b(?:without|ignoring|neglecting|instead of|but for)\b.*\bwould\b"
     rf"|\b(?:if|when|had|by|after|having)\b[^,]{{0,40}}\b(?:forg[eo]t|overlook|misread|miscount"
     rf"|confus)"
@@ -209,7 +209,7 @@ RETRACTION = re.compile(
     r"\b(?:(?:wait|actually|oops|correction|corrected|sorry|scratch that|hold on|hmm+"
     r"|(?<!common )(?<!typical )(?<!frequent )mistake"
     r"|incorrect|(?:that|this|it|which)(?: is| was|'s) (?:wrong|not right|not correct)"
-    r"|let me (?:re-?\w+|correct|fix)|i mean|or rather|strike that|(?:edit|update)\s*:"
+    r"|let me (?:re-?\w+|correct|fix)|i mean|or rather|strike that|(?:edit|update)(?=\s*:)"
     r"|should (?:be|have been|read)|(?:true|correct|right) value"
     r"|second thoughts?|i (?:dropped|forgot|missed|misread|overlooked|miscounted|misapplied|take)"
     r"|off by|(?:question|problem) (?:asks|wants))\b"
@@ -248,16 +248,10 @@ def asserted(text: str, start: int, end: int, at: int | None = None, question: s
     `at` is where the answer itself stands, if behind words such as "the answer is"; who solves
     problems in `question` is not another solver.
     """
-    before = text[max(0, start - BEFORE) : start]
-    ends = list(SENTENCE_END.finditer(before))
-    before = before[ends[-1].end() :] if ends else before
-    line = before.rsplit("\n", 1)[-1]
+    line, before = _clause(text, start, at)
     quoted = QUOTED.search(line) and re.match(r"[^\n\"“”]*[\"”]", text[end - 1 : end + AFTER])
     if quoted or line.lstrip().startswith(">"):
         return False
-    before = BLANK.sub(" ", before + text[start : start if at is None else at])
-    turns = list(TURN.finditer(before))
-    before = before[turns[-1].end() :] if turns else before
     if CLUELESS.search(text, max(0, start - BEFORE), start):
         return False
     after = text[end : end + AFTER]
@@ -269,13 +263,33 @@ def asserted(text: str, start: int, end: int, at: int | None = None, question: s
     asks = ASKING.match(before) and re.match(r"[^.!\n]{0,80}\?", after)
     if asks or refused(text, end) or any(doubt not in question.lower() for doubt in doubts):
         return False
-    return not any(
-        found
-        and not (pattern is REPORTED and _own(found[0], before, after, question))
-        and not (pattern is SUPPOSED and "would" in found[0] and UNREAL.search(question))
-        for pattern in GOVERNS
-        if (found := pattern.search(before))
-    )
+    return governed(text, start, end, at, question) is None
+
+
+def _clause(text: str, start: int, at: int | None = None) -> tuple[str, str]:
+    """What stands before an answer: of its sentence in one line, and of its clause."""
+    before = text[max(0, start - BEFORE) : start]
+    ends = list(SENTENCE_END.finditer(before))
+    before = before[ends[-1].end() :] if ends else before
+    line = before.rsplit("\n", 1)[-1]
+    before = BLANK.sub(" ", before + text[start : start if at is None else at])
+    turns = list(TURN.finditer(before))
+    return line, before[turns[-1].end() :] if turns else before
+
+
+def governed(
+    text: str, start: int, end: int, at: int | None = None, question: str = ""
+) -> str | None:
+    """The words before an answer that deny, fault, report or suppose it; None where none do."""
+    before, after = _clause(text, start, at)[1], text[end : end + AFTER]
+    for pattern in GOVERNS:
+        found = pattern.search(before)
+        if found is None or (pattern is REPORTED and _own(found[0], before, after, question)):
+            continue
+        if pattern is SUPPOSED and "would" in found[0] and UNREAL.search(question):
+            continue
+        return found[0]
+    return None
 
 
 def _own(words: str, before: str, after: str, question: str) -> bool:

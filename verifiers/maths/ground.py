@@ -1,0 +1,214 @@
+"""A ground truth, and whether a found answer is it in the light of the question."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from verifiers import asked, scope
+from verifiers.choices.options import printed
+from verifiers.clauses import result, trimmed
+from verifiers.extract import Found, marked, visible
+from verifiers.maths import rational
+from verifiers.maths.node import Node, TooHard
+from verifiers.maths.vocabulary import VALUES, WORDY
+from verifiers.prose import closing
+from verifiers.records import Problem
+
+PERCENT = re.compile(
+    r"\b(?:what|which|how many|as an?|in|find the|calculate the|by what)\s+(?:\w+\s+){0,2}percent",
+    re.I,
+)
+LONGEST = 200_000
+TEXT = re.compile(r"\\(?:text|mathrm|textbf)\s*\{([^{}]*)\}")
+PREDICATE = re.compile(
+    r"^.*\b(?:is|are|was|equals|(?:falls?|lands?) on|comes)\s+(?:always |\w+ly |an? )?(?!not\b)"
+    r"|^.*\bhas\s+(?=no\b)|^(?:the|this|it) (?:\w+ )?(?=(?:con|di)verges)",
+    re.I,
+)
+LETTER = re.compile(r"[\s$*(]*([A-J])[\s$*).:]*")
+CONDITION = re.compile(
+    r"(?<==)([^=<>≤≥]*?),?\s*(?:\\q?quad\s*|\\text\s*\{[^{}]*\}|\bfor\b|\bwhere\b|\bwith\b|\()*\s*"
+    r"\$?[a-z]\s*(?:\\neq?|≠|!=)[^=<>]*$"
+)
+COUNT = re.compile(r"(\$?\d[\d,.]*(?<=\d)) ((?!or\b)[A-Za-z][A-Za-z -]*)")
+OPEN = re.compile(r"\\(?:int|sum|lim|prod)\b|∫|∑")
+CLOSING = 200
+
+
+class Gold(NamedTuple):
+    """A ground truth: its text, its value where it is a plain rational, why it cannot be used."""
+
+    text: str
+    plain: tuple[Any, bool] | None = None
+    fault: str | None = None
+    hard: bool = False
+
+
+def _measured(gold: Gold, node: Node, problem: Problem) -> bool | None:
+    """Whether a quantity is the ground truth in the unit that the question asks for.
+
+    None where the question, or the answer, names none, or the ground truth has one of its own.
+    """
+    unit = asked.unit(asked.question_of(problem.text)) if gold.plain else ""
+    if not unit or node.op != "quantity" or len(node.value.dimensions) != 1:
+        return None
+    from verifiers.maths.compare import equal
+
+    if _meaning(gold.text).op == "quantity":
+        return None
+    return equal(_meaning(f"{gold.text} {unit}"), node, False)
+
+
+def decide(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
+    """Whether the answer is right, also as a printed option or as the value of an open sum."""
+    try:
+        same, engine = _compare(gold, found, problem)
+        if not same and (option := _option(gold, found, problem)):
+            return _compare(option[0], found._replace(text=option[1]), problem)
+        return same, engine
+    except (TooHard, RecursionError):
+        sign, _, last = found.text.rpartition("=")
+        if not OPEN.search(sign) or not _compare(gold, found._replace(text=last), problem)[0]:
+            raise
+        return True, "symbolic"
+
+
+def worded(gold: Gold, text: str) -> Found | None:
+    """The end of the last sentence, where it is a ground truth that is no number."""
+    if gold.plain or gold.hard or not text.strip():
+        return None
+    mine = _meaning(gold.text)
+    if mine.op in VALUES:
+        return None
+    from verifiers.maths.compare import equal
+
+    for end in closing(visible(text)):
+        place = text.rfind(end)
+        said = PREDICATE.sub("", end)
+        same = 0 < len(end) <= CLOSING and any(
+            equal(mine, _meaning(one), False) for one in (end, said)
+        )
+        if same and place >= 0 and scope.asserted(text, place, place + len(end)):
+            return Found(said, "prose", False, (place, place + len(end)))
+    return None
+
+
+def _option(gold: Gold, found: Found, problem: Problem) -> tuple[Gold, str] | None:
+    """Ground truth and answer as values, where one is the letter of a choice that was printed."""
+    options = printed(problem.text)
+    mine = LETTER.fullmatch(TEXT.sub(r"\1", gold.text))
+    yours = LETTER.fullmatch(TEXT.sub(r"\1", found.text))
+    if not options or bool(mine) == bool(yours) or (yours and found.how == "prose"):
+        return None
+    letter = (mine or yours)[1]  # type: ignore[index]
+    if letter not in options:
+        return None
+    value = options[letter].strip("$")
+    return (ground(value), found.text) if mine else (gold, value)
+
+
+@lru_cache(maxsize=8192)
+def ground(answer: str) -> Gold:
+    """A ground truth, read once: behind its final marker where it is a whole solution."""
+    text = answer.strip()
+    if len(text) > LONGEST:
+        return Gold("", fault=f"the answer is longer than {LONGEST:,} characters")
+    plain = rational.read(text)
+    if plain is None and text:
+        found = marked(text)
+        text = found.text if found else text
+        plain = rational.read(text)
+    if plain is not None:
+        return Gold(text, plain)
+    if not text:
+        return Gold(text, fault="the answer is empty")
+    try:
+        node = _meaning(text)
+    except TooHard:
+        return Gold(text, hard=True)
+    if node.op == "false":
+        return Gold(text, fault="the answer contradicts itself")
+    if node.op == "raw":
+        from verifiers.maths import fallback
+
+        if not fallback.readable(text):
+            return Gold(text, fault="the answer cannot be read")
+    return Gold(text)
+
+
+def _meaning(text: str, thousands: bool | None = None) -> Node:
+    from verifiers.maths.answers import read
+    from verifiers.maths.resolve import resolve
+
+    try:
+        return resolve(read(text, thousands))
+    except RecursionError as error:
+        raise TooHard("nested too deeply") from error
+
+
+def reads(text: str) -> bool:
+    """Whether a text is mathematics by itself."""
+    if rational.read(text) is not None:
+        return True
+    try:
+        return bool(_meaning(text).op not in WORDY)
+    except TooHard:
+        return True
+
+
+def _asks_percent(problem: Problem) -> bool:
+    """Whether the question is about a percentage, so that 50 means 50%."""
+    return PERCENT.search(problem.text) is not None
+
+
+def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
+    """Whether the answer is right, and by what means that was decided."""
+    plain = rational.read(found.text)
+    if plain is not None and gold.plain is not None:
+        same = plain[0] == gold.plain[0]
+        if same or plain[1] == gold.plain[1] or not _asks_percent(problem):
+            return same, "rational"
+    from verifiers.maths.compare import equal
+    from verifiers.maths.tidy import tidy
+
+    node = _meaning(found.text)
+    if found.clause and node.op in WORDY and re.search(r"\d", found.text):
+        told = result(found.text, reads)
+        if told and told != found.text:
+            return _compare(gold, found._replace(text=told, clause=False), problem)
+    if node.op != "false" and tidy(found.text) == tidy(gold.text):
+        return True, "text"
+    if gold.hard:
+        raise TooHard("the ground truth is too big")
+    mine = _meaning(gold.text)
+    if mine.op == "raw":
+        from verifiers.maths import fallback
+
+        return fallback.equal(gold.text, found.text), "math-verify"
+    percent = _asks_percent(problem)
+    engine = "text" if mine.op in ("words", "choice") else "symbolic"
+    if equal(mine, node, percent):
+        return _measured(gold, node, problem) is not False, engine
+    counted = COUNT.fullmatch(found.text.rpartition("=")[2].strip())
+    if counted and asked.counts(counted[2], problem.text):
+        return equal(mine, _meaning(counted[1]), percent), engine
+    if _measured(gold, node, problem):
+        return True, engine
+    if (bare := CONDITION.sub(r"\1", found.text)) != found.text and not CONDITION.search(gold.text):
+        return _compare(gold, found._replace(text=bare), problem)
+    if engine == "text":
+        named = (trimmed(found.text), PREDICATE.sub("", trimmed(found.text)))
+        return any(equal(mine, _meaning(text), percent) for text in named), engine
+    last = found.text.rpartition("=")[2] if node.op in VALUES else found.text
+    if last != found.text and equal(mine, _meaning(last), percent):
+        return True, engine
+    if mine.op == "list" and "," in found.text:
+        return equal(mine, _meaning(found.text, False), percent), engine
+    if mine.op in VALUES and mine.op != "big":
+        from verifiers.maths.respell import respellings
+
+        others = respellings(tidy(found.text))
+        return any(equal(mine, _meaning(other), percent) for other in others), engine
+    return False, engine
