@@ -217,7 +217,7 @@ SPOKEN = re.compile(
     rf"\b{COUNTED}\b|\b(?:is|are|equals) (?:(?:minus|negative) )?one\b(?=\W*$)", re.I
 )
 VALUE = re.compile(
-    rf"\d+\s+\d+/\d+|\d+[½¼¾⅓⅔]|\d+,\d{1, 2}(?![\d,])|{NUMBER.pattern}"
+    rf"\d+\s+\d+/\d+|\d+[½¼¾⅓⅔]|\d+,\d{{1,2}}(?![\d,])|{NUMBER.pattern}"
     rf"|\b{COUNTED}(?:[- ]{COUNTED})?\b",
     re.I,
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from verifiers import clauses, scope
+from verifiers.cues import VALUE
 
 BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|\d)")
 MINUS = re.compile(r"(?:^|[$=(:\[{])\s*[-−]\s*$|\s[-−]$")
@@ -24,7 +25,8 @@ LINE = re.compile(r"(?m)^[ \t]*(####|[*_]{0,3}A[*_]{0,3}:(?![:=]))[*_]{0,3}[ \t]
 PHRASE = re.compile(
     r"(?<!if the )(?<!whether the )(?<!assume the )(?<!suppose the )(?<!when the )(?<!is the )"
     r"(?<!assume that the )(?<!suppose that the )(?<!imagine the )(?<!say the )"
-    r"\b(?:final |correct |right )?(?:answer|ans\b|(?:correct|right) (?:option|choice))[*_\"]{0,3}"
+    r"(?:\b|(?<=_))(?:final |correct |right )?(?:answer|ans\b|(?:correct|right) (?:option"
+    r"|choice))[*_\"]{0,3}"
     r"(?: (?:to|for|of|in|here)\b[^.\n\d,:=]{0,60}?)?\s*"
     r"(?:(?<![a-z])(?:is|are|was|should be|must be|will be|would be|equals|becomes)\b"
     r"|[=:→⇒]|->|(?<=\s)[–—]\s|,(?=\s*-?[\d$\\][^,\n]{0,30},\s)|(?=\s*\n\s*\S)"
@@ -79,6 +81,9 @@ def places(text: str) -> list[Mark]:
         back = scope.RETRACTION.search(rest.split("\n", 1)[0])
         rest = rest[: back.start()] if back and back.start() else rest
         clause = clauses.clause(rest)
+        values = list(VALUE.finditer(clause)) if match.re is FOREIGN else []
+        if len(values) == 1 and clause[:1].isalpha():
+            clause = clause[values[0].start() :]
         if clause and free(match.start()) and not _negated(clause):
             end = match.end() + rest.find(clause[:1]) + len(clause)
             marks.append(Mark(match.start(), end, clause, "phrase", True, match.end()))

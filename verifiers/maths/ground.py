@@ -23,7 +23,8 @@ PERCENT = re.compile(
 LONGEST = 200_000
 TEXT = re.compile(r"\\(?:text|mathrm|textbf)\s*\{([^{}]*)\}")
 PREDICATE = re.compile(
-    r"^.*\b(?:is|are|was|equals|(?:falls?|lands?) on|comes)\s+(?:always |\w+ly |an? )?(?!not\b)"
+    r"^.*\b(?:is|are|was|(?:it|that)['’]s|equals|(?:falls?|lands?) on|comes)\s+(?:always |\w+ly "
+    r"|an? )?(?!not\b)"
     r"|^.*\bhas\s+(?=no\b)|^(?:the|this|it) (?:\w+ )?(?=(?:con|di)verges)",
     re.I,
 )
@@ -33,6 +34,10 @@ CONDITION = re.compile(
     r"\$?[a-z]\s*(?:\\neq?|≠|!=)[^=<>]*$"
 )
 COUNT = re.compile(r"(\$?\d[\d,.]*(?<=\d)) ((?!or\b)[A-Za-z][A-Za-z -]*)")
+PART = re.compile(r"(?:^|(?<=[\s,;]))\([a-e]\)\s*")
+TERM = re.compile(r"\([^()]*\)|-?\d+(?:\.\d+)?|[A-Za-z]{2,}")
+FORMULA = re.compile(r"[\\^=+/*\[\]{}<>|°%]")
+LINKS = frozenset(("the", "is", "and", "are", "an", "of", "at", "with"))
 OPEN = re.compile(r"\\(?:int|sum|lim|prod)\b|∫|∑")
 CLOSING = 200
 
@@ -67,12 +72,40 @@ def decide(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
         same, engine = _compare(gold, found, problem)
         if not same and (option := _option(gold, found, problem)):
             return _compare(option[0], found._replace(text=option[1]), problem)
-        return same, engine
+        return same or _piecewise(gold, found, problem), engine
     except (TooHard, RecursionError):
         sign, _, last = found.text.rpartition("=")
         if not OPEN.search(sign) or not _compare(gold, found._replace(text=last), problem)[0]:
             raise
         return True, "symbolic"
+
+
+def _piecewise(gold: Gold, found: Found, problem: Problem) -> bool:
+    """Whether an answer in parts, or in words around several values, is right in each of them."""
+    mine, yours = _parts(gold.text), _parts(found.text)
+    if len(mine) > 1:
+        return len(mine) == len(yours) and all(
+            _compare(ground(one), found._replace(text=other), problem)[0]
+            for one, other in zip(mine, yours, strict=True)
+        )
+    terms = _terms(gold.text)
+    values = sum(not term.isalpha() for term in terms)
+    return 0 < values < len(terms) and terms == _terms(found.text)
+
+
+def _parts(text: str) -> list[str]:
+    """The parts of an answer such as "(a) 2; (b) 3" or "2 s; 3 m"."""
+    pieces = PART.split(text)[1:] or text.split(";")
+    return [piece.strip(" ,;.") for piece in pieces]
+
+
+def _terms(text: str) -> list[str]:
+    """The words and bracketed or plain numbers of a text, in order; none of a formula."""
+    plain = TEXT.sub(r" \1 ", text.replace("−", "-")).replace("$", " ")
+    if FORMULA.search(plain):
+        return []
+    terms = [term.replace(" ", "").lower() for term in TERM.findall(plain)]
+    return [term for term in terms if term not in LINKS]
 
 
 def worded(gold: Gold, text: str) -> Found | None:

@@ -59,7 +59,7 @@ def _collection(op: str, items: list[Node], joined: str | None) -> Node:
         named = _shared_name(flat)
         if named is not flat or any(item.op == "list" and item.value for item in items):
             joined = "or"
-        flat = named
+        flat = [part for item in named for part in (item.args if item.op == "list" else [item])]
     first = flat[0] if flat else FALSE
     if flat and all(item == first or (item.op in VALUES and alike(first, item)) for item in flat):
         return first if op == "list" else Node(op, (first,))
@@ -68,14 +68,14 @@ def _collection(op: str, items: list[Node], joined: str | None) -> Node:
 
 def _shared_name(items: list[Node]) -> list[Node]:
     """x = 2, x = 3 and x = 2, 3 are the values 2 and 3."""
-    first = items[0]
-    if first.op != "assign":
+    name = items[0].value if items[0].op == "assign" else None
+    if name is None:
         return items
-    if all(item.op == "assign" and item.value == first.value for item in items):
-        return [item.args[0] for item in items]
-    if all(item.op == first.args[0].op or item.op in VALUES for item in items[1:]):
-        return [first.args[0], *items[1:]]
-    return items
+    kind = items[0].args[0].op
+    values = [
+        item.args[0] if item.op == "assign" and item.value == name else item for item in items
+    ]
+    return values if all(one.op in (kind, "list", *VALUES) for one in values) else items
 
 
 def _variants(node: Node) -> Iterator[Node]:
