@@ -215,7 +215,8 @@ def export(run: Path, *, to: str, stage: str | None = None) -> None:
     Args:
         run: A run folder.
         to: The new folder; DIR/dataset and DIR/student are written there.
-        stage: The training stage whose student is exported; the last one where absent.
+        stage: The training stage whose student, or reward model, is exported; the last student
+            where absent.
     """
     from pipelines import export as exporting
 

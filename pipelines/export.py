@@ -22,7 +22,6 @@ from pipelines.recipe import Recipe, stage_id
 from pipelines.run_folder import read_json, read_manifest
 
 OURS = ("attn_implementation", "_attn_implementation")
-NO_POLICY = "ForSequenceClassification"
 
 
 @dataclass
@@ -37,9 +36,10 @@ class Finished:
 def export(folder: Path, to: str, stage: str | None = None) -> list[Path]:
     """Write `to`/dataset and `to`/student, whole or not at all; the folders that were written.
 
-    `stage` names the student; the last one where None. A run without students gives the dataset
-    alone, one without tables the student alone. Raises UsageError where `to` is a hub or holds
-    something already, where the run is at work, or where there is nothing to export.
+    `stage` names the student, or a reward model; the last student where None. A run without
+    students gives the dataset alone, one without tables the student alone. Raises UsageError where
+    `to` is a hub or holds something already, where the run is at work, or where there is nothing to
+    export.
     """
     if to.startswith("hub:"):
         raise UsageError(f"--to {to}: uploading is not available; export to a folder")
@@ -91,28 +91,22 @@ def _at_rest(folder: Path) -> Iterator[None]:
 
 def _student(run: Finished, wanted: str | None) -> str | None:
     """The stage whose student is exported; None where there is none."""
-    found = [
-        name
-        for name in map(stage_id, run.recipe.stages)
-        if f"train:{name}" in run.manifest["stages"] and _is_policy(run.path / "students" / name)
+    trained = [
+        stage
+        for stage in run.recipe.stages
+        if f"train:{stage_id(stage)}" in run.manifest["stages"]
+        and (run.path / "students" / stage_id(stage) / "config.json").is_file()
     ]
+    policies = [stage_id(stage) for stage in trained if stage.policy]
     if wanted is None:
-        return found[-1] if found else None
+        return policies[-1] if policies else None
+    found = [stage_id(stage) for stage in trained]
     if wanted not in found:
         near = difflib.get_close_matches(wanted, found, 1)
         known = f"students: {', '.join(found)}" if found else "it has none"
         hint = f"did you mean {near[0]!r}?" if near else known
         raise UsageError(f"{run.path} has no student of stage {wanted!r}; {hint}")
     return wanted
-
-
-def _is_policy(folder: Path) -> bool:
-    """Whether a folder holds a model that answers, which a reward model does not."""
-    file = folder / "config.json"
-    if not file.is_file():
-        return False
-    kinds = read_json(file).get("architectures") or []
-    return not any(kind.endswith(NO_POLICY) for kind in kinds)
 
 
 def _write_dataset(run: Finished, configs: list[str], out: Path) -> None:

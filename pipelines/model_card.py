@@ -26,31 +26,49 @@ answer = model.generate(**inputs, max_new_tokens={tokens})[0, inputs["input_ids"
 print(tokenizer.decode(answer, skip_special_tokens=True))
 ```"""
 
+REWARD_USE = """\
+A higher score is better; only differences between answers to one prompt mean anything. The score is
+read at the end token, so what a chat template puts behind it is cut off.
+
+```python
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForSequenceClassification.from_pretrained(folder)
+chat = {chat}
+text = tokenizer.apply_chat_template(chat, tokenize=False)
+text = text[: text.rindex(tokenizer.eos_token) + len(tokenizer.eos_token)]
+inputs = tokenizer(text, add_special_tokens=False, return_tensors="pt")
+print(model(**inputs).logits.item())
+```"""
+
 
 def model_card(run: Made, stage: str, adapter: bool) -> str:
     """README.md of the student of `stage`; `adapter`: the folder holds one in adapter/."""
     recipe = run.recipe
+    policy = next(s.policy for s in recipe.stages if stage_id(s) == stage)
     sections = [
         f"# {recipe.name}: {stage}",
         recipe.description or "A student of a distillation run.",
         *(f"> **Warning:** {text}" for text in recipe.warnings),
-        _what(recipe, stage),
+        _what(recipe, stage, policy),
         *(f"> {text}" for text in unverified(run)),
         _adapter(recipe) if adapter else "",
         "## Training",
         _training(run, stage),
         *_scores(run),
         "## Use",
-        _use(recipe),
+        _use(recipe, policy),
         f"## Recipe\n\nSeed {recipe.seed}. All keys, as resolved:",
         f"```yaml\n{recipe_text(recipe)}```",
     ]
     body = "\n\n".join(filter(None, sections))
-    return without_paths(f"{front_matter(_front(recipe, adapter))}{body}\n", recipe)
+    return without_paths(f"{front_matter(_front(recipe, adapter, policy))}{body}\n", recipe)
 
 
-def _front(recipe: Recipe, adapter: bool) -> dict[str, Any]:
-    front: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "text-generation"}
+def _front(recipe: Recipe, adapter: bool, policy: bool) -> dict[str, Any]:
+    task = "text-generation" if policy else "text-classification"
+    front: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": task}
     if base := _base(recipe):
         front["base_model"] = base
     kinds = dict.fromkeys(stage.kind for stage in recipe.stages)
@@ -65,10 +83,11 @@ def _base(recipe: Recipe) -> str | None:
     return Path(model).name if Path(model).is_absolute() else model
 
 
-def _what(recipe: Recipe, stage: str) -> str:
+def _what(recipe: Recipe, stage: str, policy: bool) -> str:
     name = "` and `".join(writers(recipe))
+    what = "A causal language model after" if policy else "A reward model:"
     parts = [
-        f"A causal language model after stage `{stage}`, trained "
+        f"{what} stage `{stage}`, trained "
         + ("by distillation" if makes_data(recipe) else "on rows that the user gave")
         + (f" from `{name}`." if name else ".")
     ]
@@ -81,9 +100,11 @@ def _what(recipe: Recipe, stage: str) -> str:
 
 def _adapter(recipe: Recipe) -> str:
     rank = recipe.student.lora.rank if recipe.student and recipe.student.lora else "?"
+    tokens = recipe.student.tokens if recipe.student else []
+    added = f" It holds the embeddings of {', '.join(f'`{t}`' for t in tokens)}." if tokens else ""
     return (
         f"The weights here are merged; the LoRA adapter of rank {rank} that made them is in "
-        "`adapter/`."
+        f"`adapter/`.{added}"
     )
 
 
@@ -93,6 +114,8 @@ def _training(run: Made, last: str) -> str:
     rows = [head, ("---", "---", *("---:",) * (len(head) - 2))]
     for stage in run.recipe.stages:
         name = stage_id(stage)
+        if not stage.policy and name != last:
+            continue
         entry = run.manifest["stages"].get(f"train:{name}")
         if entry is not None:
             counts = entry["counts"]
@@ -137,9 +160,12 @@ def _scores(run: Made) -> list[str]:
     return ["## Evaluation", markdown_table(rows), how[0].upper() + how[1:]]
 
 
-def _use(recipe: Recipe) -> str:
+def _use(recipe: Recipe, policy: bool) -> str:
     chat: list[dict[str, str]] = [{"role": "user", "content": "..."}]
     if recipe.chains.system:
         chat.insert(0, {"role": "system", "content": recipe.chains.system})
+    if not policy:
+        chat.append({"role": "assistant", "content": "..."})
+        return REWARD_USE.format(chat=json.dumps(chat, ensure_ascii=False))
     tokens = recipe.evaluate.max_tokens if recipe.evaluate else 256
     return USE.format(chat=json.dumps(chat, ensure_ascii=False), tokens=tokens)

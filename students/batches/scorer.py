@@ -76,7 +76,8 @@ class Rewarder(Scorer):
         last = torch.tensor(packed.lengths).cumsum(0)[packed.answers] - 1
         with computing(self.model):
             hidden = self.hidden(packed).index_select(0, last.to(packed.ids.device))
-            return self.model.score(hidden).float().squeeze(1)
+        head = self.model.score  # in 32 bits in training: 16 would not tell close rewards apart
+        return head(hidden.to(head.weight.dtype)).float().squeeze(1)
 
 
 def scorer(model: Any, uniform: bool = False) -> Scorer:

@@ -16,6 +16,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForSequenceClassification
 
+from pipelines import export as exporting
 from pipelines import recipe as recipes
 from pipelines import run as running
 from pipelines.cli import main
@@ -24,6 +25,7 @@ from students.batches.encode import as_chat, encode_chats
 from students.batches.pack import pack
 from students.batches.scorer import Scorer
 from students.heads import with_head
+from students.precision import computing
 from students.reward_model import load, rewards
 from students.rollouts.decoder import LocalSampler
 from tests.pipelines.recipe_text import LIFE
@@ -44,7 +46,7 @@ def logits(model, tokenizer):
     """All logits on a few chats."""
     batch = chats(tokenizer)
     training = model.training
-    with torch.no_grad():
+    with torch.no_grad(), computing(model):
         head = getattr(model, "score", None) or model.get_output_embeddings()
         result = head(Scorer(model.eval()).hidden(batch)).float()
     model.train(training)
@@ -264,6 +266,46 @@ def test_a_saved_student_answers_the_same_without_our_package(full, lora, kind, 
     ours = [completion.text for completion in sampler.draw(asked)]
     assert done.stdout.splitlines() == [repr(text) for text in ours]
     assert len(set(ours)) > 1
+
+
+def test_adapters_are_merged_between_stages_where_the_recipe_asks_for_it(full, tmp_path):
+    """A new adapter each, on the student before it, and with tokens of its own."""
+    _, run, seen = adapted(
+        full, tmp_path, **{
+            "student.lora.begin": "merged", "student.tokens": "[<think>]",
+            "stages.grpo.rounds": 1, "stages.grpo.passes": 1,
+        }
+    )  # fmt: skip
+    for before, after in (("sft", "dpo"), ("dpo", "grpo")):
+        torch.testing.assert_close(seen[after].first, seen[before].last, rtol=1e-5, atol=1e-5)
+        named = json.loads((run / "students" / after / "adapter/adapter_config.json").read_text())
+        assert named["base_model_name_or_path"] == str(run / "students" / before)
+        folders = [run / "students" / stage for stage in (before, after)]
+        plain, tokenizer = models.load(folders[0])
+        assert "<think>" in tokenizer.get_vocab()
+        exact = PeftModel.from_pretrained(plain, str(folders[1] / "adapter"))
+        torch.testing.assert_close(
+            logits(models.load(folders[1])[0], tokenizer), logits(exact, tokenizer),
+            rtol=1e-4, atol=1e-4,
+        )  # fmt: skip
+    exporting.export(run, str(tmp_path / "out"), "reward_model")
+    scored = tmp_path / "out" / "student"
+    card = (scored / "README.md").read_text()
+    assert "pipeline_tag: text-classification" in card
+    assert "A reward model: stage `reward_model`, trained by distillation" in card
+    assert "| dpo | dpo |" not in card
+    code = card.split("```python\n")[1].split("```")[0]
+    said = io.StringIO()
+    with redirect_stdout(said):
+        exec(code, {"folder": scored})
+    model, tokenizer = load(run / "students" / "reward_model")
+    chat = as_chat({"prompt": "...", "completion": "..."})
+    (mine,) = encode_chats(tokenizer, [chat], 128)
+    assert float(said.getvalue()) == pytest.approx(rewards(model, [(mine,)])[0], abs=1e-5)
+    exporting.export(run, str(tmp_path / "policy"))
+    card = (tmp_path / "policy" / "student" / "README.md").read_text()
+    assert "# life: grpo" in card
+    assert "| reward_model |" not in card
 
 
 def edited(full, folder, *changes):
