@@ -9,6 +9,7 @@ from students.batches.kernels import Blocks
 from students.batches.pack import Document, pack, share, together
 from students.batches.scorer import Scorer
 from students.config import Scratch
+from students.objectives import of_documents
 from students.objectives.dpo import Dpo
 
 SHAPE = Scratch(
@@ -85,6 +86,22 @@ def test_positions_go_on_from_the_prompt():
     where, source = batch.sources()
     assert where.tolist() == [3, 4, 5]
     assert source.tolist() == [2, 3, 2]
+
+
+def test_sums_are_those_of_answers():
+    unit = (
+        Document([1, 2], [False, False]),
+        Document([3, 4], [True, True], follows=True),
+        Document([5, 6, 7], [True, False, True], follows=True),
+    )
+    alone = (Document([8, 9], [False, True]),)
+    batch = pack([unit, alone])
+    assert batch.answers == [1, 2, 3]
+    sums = of_documents(torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0]), batch)
+    assert sums.tolist() == [3.0, 12.0, 16.0]
+    where, source = batch.sources()
+    assert where.tolist() == [2, 3, 4, 6, 8]
+    assert source.tolist() == [1, 2, 1, 5, 7]
 
 
 def test_dpo_is_the_same_with_shared_prompts(model):
