@@ -77,6 +77,7 @@ class _LogProbs(torch.autograd.Function):
     def backward(ctx: Any, factors: Tensor) -> Any:
         slopes, *again = ctx.saved_tensors
         sums, factor = ctx.sums, torch.ones(())
+        ctx.sums = None  # so that the gradient is nobody else's and need not be copied
         if again:
             hidden, weight, bias, targets = again
             sums = _Sums(weight, bias)
