@@ -79,8 +79,13 @@ RATE = re.compile(
     r"\b(?:each|every|per) (\w+)|\b(?:an?|one) (day|week|month|year|hour|minute|second)\b", re.I
 )
 OPTIONS = re.compile(r"(?:^|\s)\(?A[).]\s")
-EACH = re.compile(r"\W*(?:each|every|an?)\b(?! total)", re.I)
-PARTIAL = re.compile(r"\W*(?:is|are) (?:one|an?|another|also)\b", re.I)
+ANY = re.compile(r"\b(?:each|every|an?|one|per)\b", re.I)
+EACH = re.compile(r"\W*(?:(each|every)|an?)\b(?! total)", re.I)
+PARTIAL = re.compile(
+    r"\W*(?:is|are) (?:one|an?|another|also)\b"
+    r"|\s*is (?!the|our|my|what|it|indeed|exactly|correct|right)[a-z]",
+    re.I,
+)
 QUANTITY = re.compile(
     r"sum|difference|product|quotient|remainder|perimeter|area|volume|radius|diameter|length|width"
     r"|height|distance|speed|time|discount|tax|tip|profit|loss|mean|average|median|mode|range",
@@ -162,9 +167,7 @@ def _other_case(subject: str, asked: str, given: set[str]) -> bool:
         known = {part for one in given for part in (one, *one.split("/"))}
         return bool(given) and spelled(value[0]).strip("$ ") not in known
     one = EACH.match(subject)
-    return bool(one and _head(asked)) and not re.search(
-        r"\b(?:each|every|an?|one|per)\b", asked, re.I
-    )
+    return bool(one and (one[1] or _head(asked)) and not ANY.search(asked))
 
 
 def _other_kind(behind: str, asked: str, question: str) -> bool:

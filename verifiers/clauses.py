@@ -116,7 +116,7 @@ def result(sentence: str, reads: Reads) -> str | None:
     side = sides[-1].end()
     equated = _told(CONDITIONAL.split(body[side:])[0], reads)
     place = body.find(told) if told else 0
-    other = COPULA.search(body, side, place) or BREAK.search(body, side, place)
+    other = VERB.search(body, side, place) or BREAK.search(body, side, place)
     if told and (other or BREAK.search(body, place + len(told), side)):
         return told
     return equated or told

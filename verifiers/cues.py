@@ -66,7 +66,7 @@ NOTE = re.compile(
 PENDING = re.compile(
     r"^\W*(?:now|next|then|it remains|to (?:get|find|compute|calculate|obtain|determine|solve)"
     r"|(?:so )?(?:we|i|you) (?:now |still )?(?:need|must|have) to|let(?:'s| us)|multiply|divide|add"
-    r"|subtract)\b",
+    r"|subtract)\b|.*, (?:halve|double|divide|multiply|add|subtract) (?:it|this|that|by)\b",
     re.I,
 )
 TASK = re.compile(

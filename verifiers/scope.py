@@ -60,7 +60,8 @@ FAULT = (
     r"|not (?:true|clear|certain|sure|convinced|persuaded|the case|enough|correct|right))"
 )
 FLAWED = (
-    r"(?:naive|careless|misguided|misconception|fallacy|distractor|pitfall|(?:the|a) trap|nobody"
+    r"(?:naive|careless|buggy|(?:earlier|previous|other) (?:version|exercise|problem|question)"
+    r"|misguided|misconception|fallacy|distractor|pitfall|(?:the|a) trap|nobody"
     r"|no one|none of"
     r"|too (?:early|late|soon|often|quickly)"
     r"|(?:wrong|incorrect|false|flawed|faulty) (?:approach|method|reasoning|argument|logic|formula"
@@ -88,6 +89,7 @@ TURN = re.compile(
     re.I,
 )
 DENIED = re.compile(
+    r"\b(?:problem|page|step|question|exercise|line|chapter|section|figure|table)[\s$*(]*$|"
     rf"{NOT}\s+(?:\w+ly\s+)?(?:be )?(?:{THINK}\b{ONLY}|{WRITE}\b{THAT}"
     rf"|(?:{THINK}|{WRITE})\s+that\b[^,]*$)"
     rf"|(?:{NOT}|\bneither|\bnor)(?! only| hard| difficult)(?: (?!(?:is|are|was"
@@ -103,6 +105,7 @@ DENIED = re.compile(
     re.I,
 )
 FAULTY = re.compile(
+    r"\b(?:error|mistake|bug)s?\s*:[\s$*(\\\[{]*$|^\W*(?:replac|chang)ing\b.*$|"
     r"\b(?:naive|careless|wrong|mistaken|incorrect|false|erroneous|hasti)ly\b"
     r"(?:(?!\b(?:is|are|was|were)\b)[^,])*$|^\W*(?:wrong|incorrect|false|not true)\s*[:,].*$|"
     rf"(?<!\bno )(?<!without )(?<!little )\b{FAULT}\s+"
@@ -116,7 +119,8 @@ FAULTY = re.compile(
     re.I,
 )
 DOUBT = re.compile(
-    rf"\b(?:(?:could|might|may)(?: \w+)? be(?={EDGE})|likely|probably|perhaps|maybe|possibly"
+    rf"\b(?:(?:could|might|may)(?: \w+)? be(?={EDGE})|likely|probably|perhaps|plausible|maybe"
+    rf"|possibly"
     rf"|not sure|unsure|not certain|presumably|guess(?:ing)?(?! and)"
     r"|(?<!only )(?<!est )(?<!least )(?<!imum )(?<!imal )possible (?:answer|value|solution|result)"
     r"|\b(?:candidates|options|choices|possibilities) (?:\w+ ){0,2}(?:are|were)"
@@ -166,6 +170,8 @@ CONTRADICTION = (
     r"(?:contradiction|absurdity)\b"
 )
 REFUSES = re.compile(
+    r"[\s$*)\]}]{0,9}(?:[❌✗✘]|\((?:wrong|incorrect|false|not correct)\b|,? (?:isn['’]t it|right)\?"
+    r"|(?:appears|occurs|is mentioned) in the)|"
     r"[\s$*)\]}.]{0,9},?(?:\s*(?:which|but (?:this|that|it)|this|that|it))?\s*"
     r"(?:(?:is|was|are|(?:would|can|must) be|has been|seems|turn(?:s|ed) out to be) "
     r"(?:clearly |also |obviously |therefore )?"
@@ -211,13 +217,15 @@ RETRACTION = re.compile(
     r"|incorrect|(?:that|this|it|which)(?: is| was|'s) (?:wrong|not right|not correct)"
     r"|let me (?:re-?\w+|correct|fix)|i mean|or rather|strike that|(?:edit|update)(?=\s*:)"
     r"|should (?:be|have been|read)|(?:true|correct|right) value"
-    r"|second thoughts?|i (?:dropped|forgot|missed|misread|overlooked|miscounted|misapplied|take)"
+    r"|something(?:['’]s| is) (?:off|wrong)|second thoughts?|i (?:dropped|forgot|missed|misread"
+    r"|overlooked|miscounted|misapplied|take)"
     r"|off by|(?:question|problem) (?:asks|wants))\b"
     r"|no[,.:](?=\s))",
     re.I,
 )
 DENIAL = re.compile(
     r"\b(?:wrong|incorrect|mistake|not right|not correct|scratch that|strike that|should have been"
+    r"|something(?:['’]s| is) off"
     r"|i (?:dropped|forgot|missed|misread|overlooked|miscounted|misapplied)|off by|(?:question"
     r"|problem) (?:asks|wants))\b",
     re.I,
