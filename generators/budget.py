@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass
 from math import inf
 
@@ -45,6 +45,7 @@ class Budget:
         text: such as `25usd`, `100Mtok` or `500ktok`; tokens are those of prompts and completions.
             None: no limit, and what is paid is counted all the same.
         prices: by model, for completions whose server does not say what they cost.
+        free: models that nobody sends a bill for.
 
     `open` requests are under way; `bill` was paid since it was made, and `unpriced` answers among
     it had no known price.
@@ -52,22 +53,22 @@ class Budget:
     Raises GeneratorError where `text` is no budget.
     """
 
-    def __init__(self, text: str | None, prices: Mapping[str, Price]):
+    def __init__(self, text: str | None, prices: Mapping[str, Price], free: Collection[str] = ()):
         self.text, self.limit, self.in_dollars = text or "", inf, False
         if text is not None:
             match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([a-z]+)", text.strip().lower())
             if match is None or match[2] not in UNITS or float(match[1]) <= 0:
                 raise GeneratorError(f"{text!r} is no budget: write 25usd, 100Mtok or 500ktok")
             self.limit, self.in_dollars = float(match[1]) * UNITS[match[2]], match[2] == "usd"
-        self.prices = dict(prices)
+        self.prices, self.free = dict(prices), set(free)
         self.spent, self.open = 0.0, 0
         self._tokens_in = self._tokens_out = self.unpriced = 0
         self._usd = 0.0
         self._paid, self._count = 0.0, 0
 
-    def check(self, model: str, free: bool) -> None:
+    def check(self, model: str) -> None:
         """Raise GeneratorError where nobody knows what `model` costs."""
-        if self.in_dollars and not free and model not in self.prices:
+        if self.in_dollars and model not in self.free and model not in self.prices:
             raise GeneratorError(f"--budget {self.text}: {no_price(model)}")
 
     def of(self, identity: str, usage: Usage) -> float:
@@ -122,7 +123,9 @@ class Budget:
         self._tokens_in += usage.prompt_tokens
         self._tokens_out += usage.completion_tokens
         self._usd += usage.cost or 0.0
-        self.unpriced += usage.cost is None
+        used = usage.prompt_tokens or usage.completion_tokens
+        if usage.cost is None and used and model_of(identity) not in self.free:
+            self.unpriced += 1
         amount = self.of(identity, usage)
         self.spent += amount
         if answer:

@@ -8,7 +8,8 @@ table counts only where the teacher's base_url is the provider's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -68,6 +69,12 @@ def price(teacher: TeacherConfig, prices: Mapping[str, Price]) -> Price | None:
         return Price(input=0, output=0)
     known = listed(teacher)
     return prices.get(str(teacher.model)) or (known and known[0])
+
+
+def unbilled(teachers: Iterable[TeacherConfig]) -> set[str]:
+    """The models, as recipe and identities name them, that nobody sends a bill for."""
+    models = [str(teacher.model) for teacher in teachers if teacher.backend in FREE]
+    return {*models, *(Path(model).name for model in models)}
 
 
 def listed(teacher: TeacherConfig) -> tuple[Price, str] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from generators.budget import Bill, Budget, model_of, no_price
@@ -67,7 +66,7 @@ def project(recipe: Recipe, trial: Trial, budget: Budget) -> dict[str, Any]:
         reached = right * total >= wanted * n
         total = math.ceil(wanted * n / right) if reached else total
     usages = [[completion.usage for completion in group] for group in trial.samples]
-    costs = [[_cost(recipe, budget, done) for done in group] for group in trial.samples]
+    costs = [[_cost(budget, done) for done in group] for group in trial.samples]
     whole: dict[str, Any] = {
         "basis": n, "questions": total, "target_in_reach": reached,
         "requests": estimate([len(group) for group in usages], total),
@@ -88,13 +87,11 @@ def project(recipe: Recipe, trial: Trial, budget: Budget) -> dict[str, Any]:
     return whole
 
 
-def _cost(recipe: Recipe, budget: Budget, done: Completion) -> float | None:
+def _cost(budget: Budget, done: Completion) -> float | None:
     """US dollars that a completion cost; None where nobody knows."""
-    free = [str(teacher.model) for teacher in recipe.teachers if teacher.backend in FREE]
     model = model_of(done.teacher.get("identity", ""))
-    if model in free or model in [Path(one).name for one in free] or model.startswith("recorded:"):
-        return 0.0
-    return budget.cost(model, done.usage)
+    used = done.usage.prompt_tokens or done.usage.completion_tokens
+    return 0.0 if model in budget.free or not used else budget.cost(model, done.usage)
 
 
 def _price(recipe: Recipe, trial: Trial, costs: list[list[float | None]]) -> str:

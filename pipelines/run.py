@@ -12,7 +12,7 @@ from typing import Any
 
 from generators.budget import Budget
 from generators.errors import GeneratorError
-from generators.prices import FREE, price
+from generators.prices import FREE, price, unbilled
 from generators.teachers.errors import TeacherError
 from generators.teachers.servers import Servers
 from pipelines import judges, launch, samplers, trial
@@ -189,9 +189,10 @@ def budget_of(recipe: Recipe, text: str | None) -> Budget:
     billed = [one for one in asked if one.backend not in FREE]
     known = {str(one.model): price(one, recipe.prices) for one in billed}
     listed = {model: found for model, found in known.items() if found is not None}
-    paying = Budget(text, listed | recipe.prices)
+    free = unbilled(asked) - {str(one.model) for one in billed}
+    paying = Budget(text, listed | recipe.prices, free)
     for one in asked:
-        paying.check(str(one.model), one.backend in FREE)
+        paying.check(str(one.model))
     return paying
 
 

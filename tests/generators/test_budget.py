@@ -86,6 +86,6 @@ def test_batches_stay_whole(tmp_path):
 
 def test_a_model_without_a_price_is_refused_for_dollars_only():
     with pytest.raises(GeneratorError, match="no price is known for 'big'"):
-        Budget("1usd", {}).check("big", free=False)
-    Budget("1usd", {}).check("big", free=True)
-    Budget("1tok", {}).check("big", free=False)
+        Budget("1usd", {}).check("big")
+    Budget("1usd", {}, ["big"]).check("big")
+    Budget("1tok", {}).check("big")

@@ -6,7 +6,7 @@ import pytest
 
 from generators.budget import Bill, Budget
 from generators.config import TeacherConfig
-from generators.prices import LISTED, Price, listed
+from generators.prices import LISTED, Price, listed, unbilled
 from generators.store import Store
 from generators.teachers.answers import read_usage
 from verifiers.records import Completion, Usage
@@ -76,6 +76,8 @@ def test_what_an_answer_cost_is_kept_with_it_and_counts_in_a_later_run(tmp_path)
 
 
 def test_an_answer_without_a_price_is_counted_as_such():
-    budget = Budget(None, {})
+    budget = Budget(None, {}, unbilled([TeacherConfig(backend="vllm", model="/models/own")]))
     budget.pay("m", Usage(prompt_tokens=3, completion_tokens=4))
+    budget.pay("m", Usage())
+    budget.pay("own@abc", Usage(prompt_tokens=3, completion_tokens=4))
     assert (budget.unpriced, budget.full, budget.room(10**6)) == (1, False, True)
