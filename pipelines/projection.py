@@ -37,8 +37,14 @@ class Trial:
 
     @property
     def samples(self) -> list[list[Completion]]:
-        """What the teacher wrote, by question."""
-        return [[done for done, _ in group.samples if done.sampled] for group in self.groups]
+        """What the teacher wrote, by question; what answers several is the first one's."""
+        seen: set[str] = set()
+        found = []
+        for group in self.groups:
+            own = [done for done, _ in group.samples if done.sampled]
+            found.append([done for done in own if done.request_key not in seen])
+            seen.update(done.request_key for done in own)
+        return found
 
     @property
     def failed(self) -> int:

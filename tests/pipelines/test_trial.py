@@ -69,6 +69,20 @@ def test_rows_are_shown_with_verdicts_and_the_whole_run_pays_only_the_rest(place
     assert not held & {row["id"] for row in tried["rows"]}
 
 
+def test_an_answer_to_several_questions_is_counted_once(place, tmp_path):
+    with served(message=lambda body: {"content": "1"}, usage=(10, 20)) as server:
+        recipe = place(server.base_url)
+        lines = [json.dumps({"prompt": "same", "answer": str(n)}) for n in range(30)]
+        lines += [json.dumps({"prompt": f"other {n}", "answer": "1"}) for n in range(10)]
+        (tmp_path / "q.jsonl").write_text("\n".join(lines))
+        options = ("--set", "evaluate=null", "--limit", "40", "--json")
+        told = distill("run", recipe, "--run-dir", tmp_path / "r", *options, check=0).stdout
+        assert server.requests == 33
+    whole = json.loads(told)["whole"]
+    assert (whole["requests"]["about"], whole["prompt_tokens"]["about"]) == (33, 330)
+    assert whole["seconds_at_this_pace"] is not None
+
+
 def test_a_model_without_a_price_and_too_few_rows_are_said(place, tmp_path):
     with served(message=answered) as server:
         recipe = place(server.base_url, chains=", accepted: 30")
