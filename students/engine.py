@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from accelerate.utils import DistributedDataParallelKwargs, DistributedType, set_seed
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 
@@ -24,7 +24,7 @@ from students.batches.pack import Packed
 from students.batches.scorer import Scorer
 from students.batches.scorer import scorer as scorer_of
 from students.config import Strategy, Training
-from students.errors import DataError
+from students.errors import DataError, ModelError
 from students.memory import release
 from students.objectives import Objective
 from students.precision import hold_whole
@@ -32,6 +32,7 @@ from students.sources import Source
 from students.validation import Validation
 from verifiers.files import place
 
+OURS = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
 Report = Callable[[dict[str, Any]], bool | None]
 """Gets the metrics of each step, the same in every process, in the order of the steps; a true
 answer in one of them ends the training there. Between two steps it may do what it likes: write,
@@ -65,7 +66,8 @@ def train(
     Started by torchrun or accelerate, the processes train together by `strategy`; each calls this
     with the same arguments, and only the main one writes.
 
-    Raises DataError where the loss is not finite.
+    Raises DataError where the loss is not finite, ModelError where accelerate was configured for
+    another way to train, such as DeepSpeed.
     """
     ranks.join()
     partial = partial_of(out)
@@ -180,6 +182,11 @@ class _Run:
         # a rank's tokens may reach no token of an expert
         options = DistributedDataParallelKwargs(find_unused_parameters=experts)
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[options])
+        if self.accelerator.distributed_type not in OURS:
+            raise ModelError(
+                f"accelerate was told to train by {self.accelerator.distributed_type.value}; what "
+                "is there is strategy ddp, and fsdp2 to split a student over devices"
+            )
         self.objective, self.config = objective, config
         self.scorer = scorer
         self.module: nn.Module = scorer

@@ -52,8 +52,11 @@ class Trackers:
             tracker.log(metrics, step=metrics["step"])
 
     def _start(self, name: str, step: int) -> Any:
+        import torch
+        from accelerate import PartialState
         from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
+        PartialState(cpu=not torch.cuda.is_available())  # their log needs it
         again: dict[str, Any] = {"name": self.name, "config": self.settings, "resume": "allow"}
         options = {
             "tensorboard": {"logging_dir": str(self.folder), "purge_step": step},

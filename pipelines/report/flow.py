@@ -11,7 +11,8 @@ from pipelines.report.load import Run
 
 COUNTED = ("chains", "verify")
 UNITS = {
-    "loss": "loss", "accuracy": "accuracy of the pairs", "margin": "margin of the pairs",
+    "loss": "loss", "validation_loss": "loss on rows kept out",
+    "accuracy": "accuracy of the pairs", "margin": "margin of the pairs",
     "reward": "reward", "pass_rate": "pass rate", "length": "length (tokens)",
     "entropy": "entropy (nats)", "kl": "KL to the reference", "moved": "KL to its samples",
     "clipped": "clipped tokens", "zero_variance": "zero-variance groups",

@@ -5,10 +5,12 @@ import sys
 
 import pytest
 import torch
+from accelerate.utils import DistributedType
 
 from students import engine, models
 from students.batches.deal import deal
 from students.batches.scorer import Scorer
+from students.errors import ModelError
 from tests.students import processes
 from tests.students.processes import SHAPE
 
@@ -97,6 +99,14 @@ def test_two_processes_that_are_killed_end_as_undisturbed_ones(tmp_path, strateg
     one, two = ((tmp_path / run / "sft" / "model.safetensors").read_bytes() for run in "ab")
     assert one == two
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["sft"]
+
+
+def test_a_configuration_of_accelerate_that_is_not_served_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        engine.Accelerator, "distributed_type", property(lambda self: DistributedType.DEEPSPEED)
+    )
+    with pytest.raises(ModelError, match="train by DEEPSPEED; what is there is strategy ddp"):
+        processes.train(tmp_path / "sft", "ddp")
 
 
 @pytest.mark.slow

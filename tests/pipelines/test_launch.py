@@ -1,0 +1,87 @@
+"""A recipe's `devices`: processes that the run starts, with its logs, its refusals and its end."""
+
+import json
+import signal
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from pipelines import recipe as recipes
+from pipelines.errors import UsageError
+from tests.pipelines.recipe_text import LIFE
+from tests.pipelines.test_kill import COMMAND
+from tests.pipelines.test_kill_stages import assert_same, metrics, run
+
+TWO = LIFE.replace("student:\n", "student:\n  devices: 2\n").replace("rounds: 3", "rounds: 2")
+
+
+def test_stages_that_draw_answers_need_whole_students(tmp_path):
+    (tmp_path / "r.yaml").write_text(TWO.replace("devices: 2", "devices: 2\n  strategy: fsdp2"))
+    with pytest.raises(UsageError, match="stage 'grpo' draws answers"):
+        recipes.load(str(tmp_path / "r.yaml"))
+
+
+def test_what_is_said_elsewhere_is_pointed_to(tmp_path):
+    for wrong, right in (("report_to: [wandb]", "trackers"), ("num_processes: 2", "devices")):
+        (tmp_path / "r.yaml").write_text(TWO.replace("devices: 2", wrong))
+        with pytest.raises(UsageError, match=f"distill calls it '{right}'"):
+            recipes.load(str(tmp_path / "r.yaml"))
+
+
+def kill_at(recipe, folder, stage, step, whom):
+    """Run until `stage` has done `step`, then SIGKILL the run or one of the processes it started."""
+    process = subprocess.Popen(
+        [*COMMAND, str(recipe), "--run-dir", str(folder)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    file = folder / "metrics.jsonl"
+    while process.poll() is None:
+        lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+        entries = [json.loads(line) for line in lines if line.endswith("\n")]
+        if any(e["stage"] == stage and e["step"] >= step for e in entries):
+            break
+        time.sleep(0.01)
+    below = psutil.Process(process.pid).children(recursive=True)
+    trainers = [
+        p
+        for p in below
+        if "pipelines.trainer" in p.cmdline() and "--nproc-per-node" not in p.cmdline()
+    ]
+    assert len(trainers) == 2
+    (process if whom == "run" else trainers[1]).send_signal(signal.SIGKILL)
+    _, said = process.communicate()
+    _, alive = psutil.wait_procs(below, timeout=5)
+    assert not alive
+    return process.returncode, said
+
+
+@pytest.mark.slow
+def test_kill_9_of_a_run_on_two_devices_costs_nothing(tmp_path):
+    recipe = tmp_path / "life.yaml"
+    recipe.write_text(TWO)
+    whole = run(recipe, tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    steps = [line["step"] for line in metrics(tmp_path / "whole") if line["stage"] == "grpo"]
+    assert steps == list(range(1, 9))
+    again = tmp_path / "run"
+    for stage, step, whom in (("cpt", 5, "run"), ("sft", 60, "run"), ("grpo", 4, "run")):
+        assert kill_at(recipe, again, stage, step, whom)[0] == -signal.SIGKILL
+    status, said = kill_at(recipe, again, "grpo", 5, "trainer")
+    assert status == 1
+    assert "training on 2 devices ended with status" in said
+    done = run(recipe, again)
+    assert done.returncode == 0, done.stderr
+    assert_same(again, tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_refusal_of_the_processes_is_that_of_the_run(tmp_path):
+    recipe = tmp_path / "life.yaml"
+    recipe.write_text(TWO.replace("cpt: {", "cpt: {validation: {rows: 5000}, "))
+    done = run(recipe, tmp_path / "run")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        "distill: validation keeps 5000 rows out of training, and there are only"
+    )
