@@ -44,6 +44,7 @@ VARIABLE = re.compile(
     r" \$?([a-z])\$?\s*[.?]?\s*$",
     re.I,
 )
+FORMULA = re.compile(r"\$[^$]*\$|\\[a-zA-Z]+|\\\(.*?\\\)|\b[a-z]{1,2}\b")
 ASSIGNED = re.compile(r"(?<![A-Za-z\\])([a-z])\$? *=")
 GENERIC = r"answer|result|value|total|solution|number|amount|quantity|expression|output|figure"
 ARITHMETIC = rf"{GENERIC}|sum|difference|product|remainder|rest"
@@ -81,13 +82,15 @@ RATE = re.compile(
 OPTIONS = re.compile(r"(?:^|\s)\(?A[).]\s")
 ANY = re.compile(r"\b(?:each|every|an?|one|per)\b", re.I)
 EACH = re.compile(r"\W*(?:(each|every)|an?)\b(?! total)", re.I)
+PLAIN = re.compile(rf"{NUMBER.pattern}(?![a-z](?![a-z])|[\^(\\])")
 PARTIAL = re.compile(
     r"\W*(?:is|are) (?:one|an?|another|also)\b"
     r"|\s*is (?!the|our|my|what|it|indeed|exactly|correct|right)[a-z]",
     re.I,
 )
 QUANTITY = re.compile(
-    r"sum|difference|product|quotient|remainder|perimeter|area|volume|radius|diameter|length|width"
+    r"gcd|lcm|upper|lower|sum|difference|product|quotient|remainder|perimeter|area|volume|radius"
+    r"|diameter|length|width"
     r"|height|distance|speed|time|discount|tax|tip|profit|loss|mean|average|median|mode|range",
     re.I,
 )
@@ -120,11 +123,11 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     assigned = set(ASSIGNED.findall(told)) or set(ASSIGNED.findall(sentence)[-1:])
     if variable and assigned - {variable[1]}:
         return False
-    number = NUMBER.match(told)
+    number = PLAIN.match(told)
     given = {spelled(value[0]).strip("$ ") for value in VALUE.finditer(OPTIONS.split(question)[0])}
     repeats = number is not None and number[0].strip("$ ") in given
     if not asked or told == sentence:
-        return not (asked and repeats and len(WORDS.findall(told)) > 2)
+        return not (asked and repeats and "=" not in told and len(WORDS.findall(told)) > 2)
     place = max(sentence.rfind(told), 0)
     before = sentence[:place]
     if variable and re.search(rf"\d\s*{variable[1]}\b\W*(?:is|equals)?\W*$", before):
@@ -173,7 +176,12 @@ def _other_case(subject: str, asked: str, given: set[str]) -> bool:
 def _other_kind(behind: str, asked: str, question: str) -> bool:
     """Whether a number counts one kind only of what is asked for: red pens, not pens."""
     words, counted = WORDS.findall(behind)[:2], COUNTED.search(asked)
-    if len(words) < 2 or counted is None or not _named(words[1], counted[1]):
+    if (
+        len(words) < 2
+        or words[0] in ("more", "fewer", "less")
+        or counted is None
+        or not _named(words[1], counted[1])
+    ):
         return False
     return _named(words[0], question) and not _named(words[0], asked)
 
@@ -210,6 +218,8 @@ def _about(subject: str, verbs: list[str], asked: str, question: str) -> bool:
         if re.fullmatch(GENERIC, head) and any(_named(noun, asked) for noun in nouns):
             return True
         return alike or generic or any(_single(noun) == head for noun in nouns)
+    if not head and not WORDS.search(FORMULA.sub(" ", ASKS.sub(" ", asked))):
+        return not any(QUANTITY.fullmatch(noun) for noun in nouns)
     if any(re.fullmatch(ARITHMETIC, _single(noun)) or _named(noun, asked) for noun in nouns):
         return True
     meant = re.search(r"\b(?:it|s?he|they|her|his)\b" if person else r"\bit\b", asked)

@@ -22,6 +22,7 @@ from verifiers.cues import (
     BOUND,
     BREAK,
     CASES,
+    CAUSE,
     CHANGED,
     COMPUTED,
     CONDITIONAL,
@@ -52,6 +53,7 @@ from verifiers.cues import (
     SENTENCE,
     SPOKEN,
     START,
+    STATES,
     TASK,
     TWICE,
     VALUE,
@@ -116,7 +118,7 @@ def result(sentence: str, reads: Reads) -> str | None:
     side = sides[-1].end()
     equated = _told(CONDITIONAL.split(body[side:])[0], reads)
     place = body.find(told) if told else 0
-    other = VERB.search(body, side, place) or BREAK.search(body, side, place)
+    other = STATES.search(body, side, place) or BREAK.search(body, side, place)
     if told and (other or BREAK.search(body, place + len(told), side)):
         return told
     return equated or told
@@ -179,7 +181,10 @@ def _body(sentence: str) -> str | None:
     _, colon, tail = body.rpartition(": ")
     body = tail if colon and COMPUTED.search(tail) else body
     match = REASON.search(body)
-    cut = match and (maths(body[: match.start()]) or not LATE.match(match[0]))
+    first, why = (body[: match.start()], match[0]) if match else ("", "")
+    late = LATE.match(why) and not maths(first)
+    worked = not CAUSE.match(why) and COMPUTED.search(why) and not COMPUTED.search(first)
+    cut = match and not late and not worked
     if match and cut and match.start() > 3:
         body = body[: match.start()]
     match = NEGATION.search(body)

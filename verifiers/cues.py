@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 
 ANNOTATION = re.compile(r"<<[^<>]*>>")
+CONTINUED = re.compile(r"(?:\\\\)?[ \t]{0,9}\n[ \t]{0,9}&?[ \t]{0,9}=|[ \t]?&[ \t]{0,9}=")
+ALIGNED = re.compile(
+    r"\\(?:begin|end)\{(?:align|aligned|gather|equation|split|multline)\*?\}\n?"
+    r"|\\\\(?=[ \t]{0,9}\n)"
+)
 SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s=+*/×·<>≈)]|[a-z] = )|(?<=[.!?])\s+$|\n+")
 CONSEQUENCE = re.compile(
     r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
@@ -31,7 +36,8 @@ REASON = re.compile(
     re.S | re.I,
 )
 COMPUTED = re.compile(r"\d[^=,;]{0,60}?[-+*/×÷·−–x][^=;]{0,60}=(?=\s*[-−$€£]*\.?\d[^=]*$)")
-LATE = re.compile(rf",?\s*(?:(?:after|when|where|while|who)\b|.*{COMPUTED.pattern})", re.I)
+LATE = re.compile(r",?\s*(?:after|when|where|while|who)\b", re.I)
+CAUSE = re.compile(r",?\s*(?:because|since|as)\b", re.I)
 IMPLIES = re.compile(r"[⇒⟹]|\\(?:implies|Rightarrow)\b|(?<=\w\w) → (?=[-−\d])")
 NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*", re.S | re.I)
 RETRACTED = re.compile(
@@ -116,6 +122,9 @@ COPULA = re.compile(
 )
 EQUATES = re.compile(rf"{COPULA.pattern}|=", re.I)
 CONDITIONAL = re.compile(r"\s+(?:if|unless)\b", re.I)
+STATES = re.compile(
+    rf"{COPULA.pattern}|(?<!to )\b(?:gives?|gave|yields?|makes?|leaves?|totals?|get)\b", re.I
+)
 BREAK = re.compile(r"[;,](?!\d)")
 NAMING = re.compile(
     rf"{COPULA.pattern}|\b(?:falls? on|lands? on|called|named|chooses?|wins?)\b", re.I
@@ -151,7 +160,7 @@ BOUND = re.compile(
     re.I,
 )
 HEDGE = re.compile(
-    r"\b(?:or|between|either|maybe|perhaps|possibly|versus|vs"
+    r"\b(?:or|between (?=[\d$])|either|maybe|perhaps|possibly|versus|vs"
     r"|might|could|unsure|not sure|if|unless)\b",
     re.I,
 )

@@ -68,6 +68,8 @@ def _answer(text: str, reads: clauses.Reads, question: str) -> Found | None:
         return Found(later[1], "prose", False, _stated(text, later)) if later else None
     last = marks[-1]
     tail = text[last.end :]
+    if not scope.SAYING.search(tail):
+        return None if last.text is None else _found(text, marks)
     if last.text and len(last.text) <= CLAUSE and _refused(last.text, tail):
         return None
     if (cue := scope.RETRACTION.search(tail)) is not None and len(tail) < RETOLD:

@@ -41,7 +41,7 @@ ENGINES = {
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "14"
+    version = "15"
     trust = "pure"
     gold_type = "text"
     examples = (
@@ -67,12 +67,9 @@ class Math:
         if gold.fault:
             return Verdict(status="undecided", reason="bad_gold", detail=gold.fault)
         found = extract(text, reads, problem.text)
-        if TEXT.sub(r"\1", gold.text).casefold() in BINARY and (
-            found is None or found.how in UNMARKED
-        ):
-            found = said(text) or found
-        if (found is None or found.how in UNMARKED) and (last := worded(gold, text)):
-            found = last
+        if found is None or found.how in UNMARKED:
+            binary = TEXT.sub(r"\1", gold.text).casefold() in BINARY
+            found = worded(gold, text) or (said(text) if binary else None) or found
         if found is None:
             return Verdict(status="wrong", reason="no_answer", why=NO_ANSWER)
         try:

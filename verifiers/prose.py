@@ -7,10 +7,13 @@ import re
 from verifiers import asked, scope
 from verifiers.clauses import Reads, bare, maths, result, sole, trimmed
 from verifiers.cues import (
+    ALIGNED,
     ANNOTATION,
     ASIDE,
     CLAUSES,
+    COMPUTED,
     CONSEQUENCE,
+    CONTINUED,
     CUE,
     CUT_OFF,
     EQUATES,
@@ -32,7 +35,7 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
 
     Where that sentence speaks of several things, the one that `question` asks for counts.
     """
-    sentences = [s.strip() for s in SENTENCE.split(ANNOTATION.sub("", text[-LAST:]) + " ")]
+    sentences = [s.strip() for s in SENTENCE.split(_plain(text[-LAST:]) + " ")]
     bullets = sum(s.startswith("- ") for s in sentences) > 1
     sentences = [s.removeprefix("- ") if bullets else s for s in sentences if s]
     if sentences and CUT_OFF.search(sentences[-1].rstrip("* ")):
@@ -41,11 +44,15 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
     aside: str | None = None
     for sentence in reversed(sentences):
         cued = CUE.search(sentence)
-        counts = THAT.match(sentence) and sole(sentence, reads, question)
+        counts = COMPUTED.search(sentence) or sole(sentence, reads, question)
         if THAT.match(sentence) and aside is None and not cued and not counts:
             aside = sentence
             continue
-        if ASIDE.match(sentence) or sentence.endswith("?") or sentence.startswith("("):
+        if (
+            ASIDE.match(sentence)
+            or sentence.endswith("?")
+            or (sentence[0] == "(" and "=" not in sentence)
+        ):
             continue
         if PREMISE.match(sentence) and not cued:
             continue
@@ -66,6 +73,11 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
         return (sentence, told) if told else None
     told = _stated(aside, result(aside, reads), question) if aside is not None else None
     return (aside, told) if aside is not None and told else None
+
+
+def _plain(text: str) -> str:
+    """A text without annotations, its aligned equations in one line."""
+    return ALIGNED.sub("", CONTINUED.sub(" =", ANNOTATION.sub("", text)))
 
 
 def _stated(sentence: str, told: str | None, question: str) -> str | None:

@@ -244,6 +244,13 @@ COUNTS = re.compile(
 CLUELESS = re.compile(r"\bI (?:really )?(?:don['’]t|do not) know\b|\bno idea\b", re.I)
 ENDORSED = re.compile(r"[\s$*)\]}]{0,9}(?:is|was) (?:\w+ )?(?:correct|right|true)(?=[.!,]|$)", re.I)
 UNREAL = re.compile(r"\b(?:if|would|suppose)\b", re.I)
+SAFE = re.compile(
+    r"(?:[^\w\"“>?]|\b(?:so|thus|therefore|hence|the|final|correct|answer|is|it|we|get|have|are|result"
+    r"|total|value|and|of|equals|text|mathbf)\b|\d)*",
+    re.I,
+)
+SAYING = re.compile(r"[A-Za-z❌✗✘?\"”]")
+MEANT = re.compile(r"[\"“>]|\b(?:know|idea)\b", re.I)
 CLAUSAL = re.compile(rf"\b(?:{SAYS}|that|there)\b", re.I)
 BLANK = re.compile(r"\s+")
 BEFORE = 240
@@ -257,12 +264,15 @@ def asserted(text: str, start: int, end: int, at: int | None = None, question: s
     problems in `question` is not another solver.
     """
     line, before = _clause(text, start, at)
+    after = text[end : end + AFTER]
+    near = text[max(0, start - BEFORE) : start]
+    if SAFE.fullmatch(before) and not SAYING.search(after) and not MEANT.search(near):
+        return True
     quoted = QUOTED.search(line) and re.match(r"[^\n\"“”]*[\"”]", text[end - 1 : end + AFTER])
     if quoted or line.lstrip().startswith(">"):
         return False
     if CLUELESS.search(text, max(0, start - BEFORE), start):
         return False
-    after = text[end : end + AFTER]
     if ENDORSED.match(after):
         return True
     stop = SENTENCE_END.search(after)
@@ -271,7 +281,7 @@ def asserted(text: str, start: int, end: int, at: int | None = None, question: s
     asks = ASKING.match(before) and re.match(r"[^.!\n]{0,80}\?", after)
     if asks or refused(text, end) or any(doubt not in question.lower() for doubt in doubts):
         return False
-    return governed(text, start, end, at, question) is None
+    return _governing(before, after, question) is None
 
 
 def _clause(text: str, start: int, at: int | None = None) -> tuple[str, str]:
@@ -289,7 +299,10 @@ def governed(
     text: str, start: int, end: int, at: int | None = None, question: str = ""
 ) -> str | None:
     """The words before an answer that deny, fault, report or suppose it; None where none do."""
-    before, after = _clause(text, start, at)[1], text[end : end + AFTER]
+    return _governing(_clause(text, start, at)[1], text[end : end + AFTER], question)
+
+
+def _governing(before: str, after: str, question: str) -> str | None:
     for pattern in GOVERNS:
         found = pattern.search(before)
         if found is None or (pattern is REPORTED and _own(found[0], before, after, question)):

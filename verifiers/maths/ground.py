@@ -36,6 +36,7 @@ CONDITION = re.compile(
 COUNT = re.compile(r"(\$?\d[\d,.]*(?<=\d)) ((?!or\b)[A-Za-z][A-Za-z -]*)")
 PART = re.compile(r"(?:^|(?<=[\s,;]))\([a-e]\)\s*")
 TERM = re.compile(r"\([^()]*\)|-?\d+(?:\.\d+)?|[A-Za-z]{2,}")
+SPACES = re.compile(r"(?:\\left|\\right)?\s*([-=+*/^(){}\\,_|])\s*")
 FORMULA = re.compile(r"[\\^=+/*\[\]{}<>|°%]")
 LINKS = frozenset(("the", "is", "and", "are", "an", "of", "at", "with"))
 OPEN = re.compile(r"\\(?:int|sum|lim|prod)\b|∫|∑")
@@ -68,6 +69,10 @@ def _measured(gold: Gold, node: Node, problem: Problem) -> bool | None:
 
 def decide(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     """Whether the answer is right, also as a printed option or as the value of an open sum."""
+    if named := _named(found, problem):
+        same, engine = decide(gold, named, problem)
+        if same:
+            return same, engine
     try:
         same, engine = _compare(gold, found, problem)
         if not same and (option := _option(gold, found, problem)):
@@ -78,6 +83,18 @@ def decide(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
         if not OPEN.search(sign) or not _compare(gold, found._replace(text=last), problem)[0]:
             raise
         return True, "symbolic"
+
+
+def _named(found: Found, problem: Problem) -> Found | None:
+    """What an answer says of an expression that the question names, such as `|3+4i| = 5`."""
+    left, sign, right = found.text.partition("=")
+    if not sign:
+        return None
+    name, asked = (SPACES.sub(r"\1", part) for part in (left.strip(" $"), problem.text))
+    alone = rf"(?<![\w+\-*/^]){re.escape(name)}(?![\w+\-*/^=<>({{])"
+    if len(name) < 2 or name.isdigit() or not re.search(alone, asked):
+        return None
+    return found._replace(text=right.strip(" $"))
 
 
 def _piecewise(gold: Gold, found: Found, problem: Problem) -> bool:
@@ -119,21 +136,21 @@ def worded(gold: Gold, text: str) -> Found | None:
 
     for end in closing(visible(text)):
         place = text.rfind(end)
-        said = PREDICATE.sub("", end)
-        same = 0 < len(end) <= CLOSING and any(
-            equal(mine, _meaning(one), False) for one in (end, said)
-        )
-        if same and place >= 0 and scope.asserted(text, place, place + len(end)):
-            return Found(said, "prose", False, (place, place + len(end)))
+        for said in (end, PREDICATE.sub("", end)) if 0 < len(end) <= CLOSING and place >= 0 else ():
+            stands = equal(mine, _meaning(said), False)
+            if stands and scope.asserted(text, place, place + len(end)):
+                return Found(said, "prose", False, (place, place + len(end)))
     return None
 
 
 def _option(gold: Gold, found: Found, problem: Problem) -> tuple[Gold, str] | None:
     """Ground truth and answer as values, where one is the letter of a choice that was printed."""
-    options = printed(problem.text)
+    options = printed(problem.text) if problem.text else {}
+    if not options:
+        return None
     mine = LETTER.fullmatch(TEXT.sub(r"\1", gold.text))
     yours = LETTER.fullmatch(TEXT.sub(r"\1", found.text))
-    if not options or bool(mine) == bool(yours) or (yours and found.how == "prose"):
+    if bool(mine) == bool(yours) or (yours and found.how == "prose"):
         return None
     letter = (mine or yours)[1]  # type: ignore[index]
     if letter not in options:
@@ -207,6 +224,8 @@ def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     from verifiers.maths.tidy import tidy
 
     node = _meaning(found.text)
+    if node.op == "false" and found.text.count("%") == 1 and _asks_percent(problem):
+        node = _meaning(found.text.replace("%", ""))
     if found.clause and node.op in WORDY and re.search(r"\d", found.text):
         told = result(found.text, reads)
         if told and told != found.text:

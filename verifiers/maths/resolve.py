@@ -135,7 +135,7 @@ def _equalities(sides: list[Node], relations: list[str]) -> Node:
         known = _settled(sides, ["=", *relations])
         common = _value([side for side, _ in known], [link for _, link in known[1:]])
         if common is not None and len(known) < len(sides):
-            return Node("assign", (common,), label)
+            return Node("assign", (common,), label) if label else common
     if label is not None and (len(sides) > 2 or not _free(sides[0], sides[1])):
         rest, links = sides[1:], relations[1:]
         if (common := _value(rest, links)) is not None:
@@ -155,7 +155,8 @@ def _settled(sides: list[Node], relations: list[str]) -> list[tuple[Node, str]]:
     """The sides of a definition that hold no other variables than its last one does."""
     last = symbols(sides[-1])
     pairs = list(zip(sides, relations, strict=True))
-    if sides[0].op == "name" or not symbols(sides[0]) <= last:
+    letters = sides[0].op == "quantity" and sides[0].value.nouns and sides[-1].op != "quantity"
+    if sides[0].op == "name" or letters or not symbols(sides[0]) <= last:
         return [pair for pair in pairs[1:] if pair[0].op != "name" and symbols(pair[0]) <= last]
     return pairs
 
