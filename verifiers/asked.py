@@ -36,7 +36,8 @@ MONEY = re.compile(
 )
 NAMED = re.compile(
     r"\b(?:what(?:'s| is| was| are| will be)|find|calculate|compute|determine)"
-    r" (?:the|her|his|its|their) ((?:(?!(?:of|when|if|in|for|that|after|to|at)\b)[a-z]+ ?)+)",
+    r" (?:the|her|his|its|their) ((?:(?!(?:of|when|if|in|for|that|after|to|at|by|enclosed|bounded"
+    r"|between|under|from|with|on|is|are|such|given|where)\b)[a-z]+ ?)+)",
     re.I,
 )
 VARIABLE = re.compile(

@@ -20,6 +20,7 @@ from verifiers.cues import (
     ASIDES,
     BOLD,
     BOUND,
+    BRACKETED_NOT,
     BREAK,
     CASES,
     CAUSE,
@@ -32,8 +33,10 @@ from verifiers.cues import (
     ENDING,
     FAULTED,
     FRONT,
+    GIVING,
     HEDGE,
     IMPLIES,
+    LABELLED,
     LATE,
     LATER,
     LEADING,
@@ -50,6 +53,7 @@ from verifiers.cues import (
     REACHED,
     REASON,
     RETRACTED,
+    ROUGHLY,
     SENTENCE,
     SPOKEN,
     START,
@@ -81,7 +85,7 @@ def clause(rest: str) -> str:
 
 def trimmed(sentence: str) -> str:
     """A clause without what explains it, what it denies and what it takes back."""
-    sentence = ANNOTATION.sub("", sentence).strip()
+    sentence = BRACKETED_NOT.sub("", ANNOTATION.sub("", sentence)).strip()
     sentence = RATHER.sub("", RETRACTED.sub("", sentence)).strip()
     if CASES.search(sentence):
         return bare(sentence)
@@ -126,13 +130,15 @@ def result(sentence: str, reads: Reads) -> str | None:
 
 def _found(body: str, reads: Reads) -> str | None:
     """What the main clause of a sentence states."""
-    if reads(bare(body)):
+    if reads(bare(body)) and not GIVING.search(body):
         return bare(body)
+    if (labelled := LABELLED.fullmatch(body)) and reads(bare(labelled[1])):
+        return bare(labelled[1])
     if (apposed := APPOSED.search(body)) is not None:
         return _told(body[apposed.end() :], reads)
     if (changed := CHANGED.search(body)) is not None:
         return _told(body[changed.end() :], reads)
-    if bold := [match[1] for match in BOLD.finditer(body)]:
+    if bold := [match[1] for match in BOLD.finditer(body) if match[1][-1] != ":"]:
         return bare(bold[-1])
     if len(letters := [match[1] or match[2] for match in OPTION.finditer(body)]) == 1:
         return letters[0]
@@ -222,7 +228,7 @@ def _told(predicate: str, reads: Reads) -> str | None:
     if reads(rest):
         return rest
     if (both := TWICE.fullmatch(rest)) is not None and reads(both[1]) and reads(both[2]):
-        return f"{both[2]} = {both[1]}"
+        return both[1] if ROUGHLY.match(both[2]) else f"{both[2]} = {both[1]}"
     if HEDGE.search(rest) or HEDGE.search(predicate[: match.start()]):
         return None
     if len(first) == 2 and reads(first[0]):

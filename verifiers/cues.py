@@ -56,7 +56,7 @@ ASIDE = re.compile(
     r"|we can (?:check|verify)|note|indeed|compare|for comparison"
     r"|for (?:example|instance|reference)|remember|recall|i hope|hope"
     r"|(?:some|any)one who|(?:some|many|most)(?: \w+)? (?:say|think|would|answer|forget)"
-    r"|let me know|here,|proof|given:|step \d+:?$)\b",
+    r"|in other words|let me know|here,|proof|given:|step \d+:?$)\b",
     re.I,
 )
 THAT = re.compile(
@@ -107,6 +107,14 @@ FRONT = re.compile(
 PARTITIVE = re.compile(
     r"(?<=\d)\s+(?:out )?of (?:the|his|her|their|its|these|those|all)?\s*\d[\d,]*\b"
 )
+GIVING = re.compile(r"[A-Za-z]{3,}.*\b(?:gives?|yields?|implies)\b", re.I)
+LABELLED = re.compile(
+    r"[*_]*(?!step|note|case|check|given|part|problem"
+    r"|method)[A-Z][a-z]+(?: [a-z]+){0,5}:[*_]* +(\S.*)",
+    re.I,
+)
+ROUGHLY = re.compile(r"about|approximately|roughly|≈", re.I)
+BRACKETED_NOT = re.compile(r"(?<=\w) \([^()\d]*\bnot\b[^()\d]*\)")
 TWICE = re.compile(r"([^,]+?),? or ([^,]+?)(?:,.*|\s+(?:to|for|in|of)\b.*)?", re.S)
 ASIDE_IN_BRACKETS = re.compile(
     r"\s\((?![^()]*\b(?:or|maybe|perhaps)\b)(?=[^()$\\]*[A-Za-z]{2})[^()$\\]*\)", re.I
@@ -134,7 +142,8 @@ VERB = re.compile(
     r"|ist|beträgt|ergibt|est|es|è|vale|vaut|sono|fait"
     r"|makes?|made|gets?|got|earns?|earned|costs?|pays?|paid|needs?|needed|takes?|took|spends?"
     r"|spent|saves?|saved|gives?|gave|sells?|sold|eats?|ate|uses?|used|leaves?|left|receives?"
-    r"|received|weighs?|measures?|runs?|ran|reads?|total(?:s|ed)?|contains?|owns?|bought|buys?"
+    r"|received|weighs?|measures?|lands?|runs?|ran|reads?|total(?:s|ed)?|contains?|owns?|bought"
+    r"|buys?"
     r"|drives?|drove"
     r"|walks?|walked|travels?|travell?ed|lasts?|requires?|remains?|finds?|obtain|get|conclude"
     r"|drinks?|drank|cooks?|bakes?|plants?|picks?|adds?(?! up)|brings?|brought|holds?|held"

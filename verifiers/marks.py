@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from verifiers import clauses, scope
-from verifiers.cues import VALUE
 
 BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|\d)")
 MINUS = re.compile(r"(?:^|[$=(:\[{])\s*[-−]\s*$|\s[-−]$")
@@ -18,9 +17,11 @@ FOREIGN = re.compile(
     r"\b(?:r[ée]ponse|respuesta|antwort|risposta|resposta|ответ|lösung|resultado"
     r"|ergebnis)\b[*_]{0,3}"
     r"[ \u00a0]*(?::|\b(?:est|es|ist|lautet|è|é)\b)[*_: ]*(?:(?:donc|also|pues|quindi)\b)?|(?:答案"
-    r"|答え)(?:是|为|は|:|：)\s*",
+    r"|答え|答)(?:是|为|は|:|：)\s*",
     re.I,
 )
+FIGURES = re.compile(r"\d+(?:[.,]\d+)*")
+FOREIGN_TAIL = re.compile(r"(?<=\d)\s*[^\x00-\xff€].*")
 LINE = re.compile(r"(?m)^[ \t]*(####|[*_]{0,3}A[*_]{0,3}:(?![:=]))[*_]{0,3}[ \t]*(.*)$")
 PHRASE = re.compile(
     r"(?<!if the )(?<!whether the )(?<!assume the )(?<!suppose the )(?<!when the )(?<!is the )"
@@ -81,9 +82,9 @@ def places(text: str) -> list[Mark]:
         back = scope.RETRACTION.search(rest.split("\n", 1)[0])
         rest = rest[: back.start()] if back and back.start() else rest
         clause = clauses.clause(rest)
-        values = list(VALUE.finditer(clause)) if match.re is FOREIGN else []
+        values = list(FIGURES.finditer(clause)) if match.re is FOREIGN else []
         if len(values) == 1 and clause[:1].isalpha():
-            clause = clause[values[0].start() :]
+            clause = FOREIGN_TAIL.sub("", clause[values[0].start() :])
         if clause and free(match.start()) and not _negated(clause):
             end = match.end() + rest.find(clause[:1]) + len(clause)
             marks.append(Mark(match.start(), end, clause, "phrase", True, match.end()))

@@ -29,6 +29,8 @@ from verifiers.cues import (
     WORD,
 )
 
+DIGIT = re.compile(r"\d|[π∞∅]|\\(?:pi|infty|emptyset)")
+
 
 def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | None:
     """The last asserting sentence of `text` and the result that it states; None without one.
@@ -68,6 +70,8 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
         if not (told and asked.relevant(part, told, question)) and (cued or question):
             told = _stated(sentence, sole(part, reads, question), question) or told
         if told and not cued and not asked.relevant(part, told, question):
+            continue
+        if told is None and not cued and not DIGIT.search(sentence):
             continue
         told = told if told and asked.relevant(part, told, question) else None
         return (sentence, told) if told else None

@@ -245,7 +245,8 @@ CLUELESS = re.compile(r"\bI (?:really )?(?:don['’]t|do not) know\b|\bno idea\b
 ENDORSED = re.compile(r"[\s$*)\]}]{0,9}(?:is|was) (?:\w+ )?(?:correct|right|true)(?=[.!,]|$)", re.I)
 UNREAL = re.compile(r"\b(?:if|would|suppose)\b", re.I)
 SAFE = re.compile(
-    r"(?:[^\w\"“>?]|\b(?:so|thus|therefore|hence|the|final|correct|answer|is|it|we|get|have|are|result"
+    r"(?:[^\w\"“>?]|\b(?:so|thus|therefore|hence|the|final|correct|answer|is|it|we|get|have|are"
+    r"|result"
     r"|total|value|and|of|equals|text|mathbf)\b|\d)*",
     re.I,
 )

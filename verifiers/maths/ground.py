@@ -38,6 +38,8 @@ PART = re.compile(r"(?:^|(?<=[\s,;]))\([a-e]\)\s*")
 TERM = re.compile(r"\([^()]*\)|-?\d+(?:\.\d+)?|[A-Za-z]{2,}")
 SPACES = re.compile(r"(?:\\left|\\right)?\s*([-=+*/^(){}\\,_|])\s*")
 FORMULA = re.compile(r"[\\^=+/*\[\]{}<>|°%]")
+YES = re.compile(r"(yes|no|true|false)[,;.:] ", re.I)
+CONSTANT = re.compile(r"(?<![A-Za-z\\])[A-DK](?=e\s*\^|[^A-Za-z]|$)")
 LINKS = frozenset(("the", "is", "and", "are", "an", "of", "at", "with"))
 OPEN = re.compile(r"\\(?:int|sum|lim|prod)\b|∫|∑")
 CLOSING = 200
@@ -77,7 +79,8 @@ def decide(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
         same, engine = _compare(gold, found, problem)
         if not same and (option := _option(gold, found, problem)):
             return _compare(option[0], found._replace(text=option[1]), problem)
-        return same or _piecewise(gold, found, problem), engine
+        same = same or _piecewise(gold, found, problem)
+        return same or _renamed(gold, found, problem), engine
     except (TooHard, RecursionError):
         sign, _, last = found.text.rpartition("=")
         if not OPEN.search(sign) or not _compare(gold, found._replace(text=last), problem)[0]:
@@ -108,6 +111,16 @@ def _piecewise(gold: Gold, found: Found, problem: Problem) -> bool:
     terms = _terms(gold.text)
     values = sum(not term.isalpha() for term in terms)
     return 0 < values < len(terms) and terms == _terms(found.text)
+
+
+def _renamed(gold: Gold, found: Found, problem: Problem) -> bool:
+    """Whether an answer is right but for the name of its arbitrary constant."""
+    mine, yours = (set(CONSTANT.findall(text)) for text in (gold.text, found.text))
+    if len(mine - yours) != 1 or len(yours - mine) != 1 or "general" not in problem.text.lower():
+        return False
+    (name,), (other,) = mine - yours, yours - mine
+    text = CONSTANT.sub(lambda m: name if m[0] == other else m[0], found.text)
+    return _compare(gold, found._replace(text=text), problem)[0]
 
 
 def _parts(text: str) -> list[str]:
@@ -226,7 +239,11 @@ def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     node = _meaning(found.text)
     if node.op == "false" and found.text.count("%") == 1 and _asks_percent(problem):
         node = _meaning(found.text.replace("%", ""))
-    if found.clause and node.op in WORDY and re.search(r"\d", found.text):
+    if (
+        (found.clause or found.how == "tagged")
+        and node.op in WORDY
+        and re.search(r"\d", found.text)
+    ):
         told = result(found.text, reads)
         if told and told != found.text:
             return _compare(gold, found._replace(text=told, clause=False), problem)
@@ -251,7 +268,8 @@ def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     if (bare := CONDITION.sub(r"\1", found.text)) != found.text and not CONDITION.search(gold.text):
         return _compare(gold, found._replace(text=bare), problem)
     if engine == "text":
-        named = (trimmed(found.text), PREDICATE.sub("", trimmed(found.text)))
+        named = [trimmed(found.text), PREDICATE.sub("", trimmed(found.text))]
+        named += [first[1]] if (first := YES.match(found.text)) else []
         return any(equal(mine, _meaning(text), percent) for text in named), engine
     last = found.text.rpartition("=")[2] if node.op in VALUES else found.text
     if last != found.text and equal(mine, _meaning(last), percent):

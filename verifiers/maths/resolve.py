@@ -40,6 +40,8 @@ def resolve(node: Node) -> Node:
         return Node("quantity", (inner,), extra)
     if op in ("list", "set"):
         return _collection(op, [resolve(arg) for arg in args], extra)
+    if op == "tuple" and any(part.op in ("pm", "mp") for part in args):
+        return _collection("list", [resolve(one) for one in _variants(node)], "or")
     if op in ("tuple", "interval", "matrix", "row", "union", "minus", "intersection",
               "ratio", "clock", "mod", "cases", "case"):  # fmt: skip
         if op == "matrix" and sum(len(row.args) for row in args) > MAX_ITEMS:

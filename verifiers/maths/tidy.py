@@ -138,9 +138,15 @@ BOLD = re.compile(r"\*\*(?!\s*-?\d)|(?<=\w)\*\*$|^\*\*|__|`")
 DELIMITED = re.compile(r"\$\$?([^$]*)\$\$?")
 
 
+HALVES = re.compile(r"(\d)([½¼¾])")
+TIMES_E = re.compile(r"(?<![A-Za-z\\])([A-DK])e(?=\s*\^)\s*\^")
+
+
 def tidy(text: str) -> str:
     """`text` with LaTeX layout gone, Unicode signs as ASCII or LaTeX, and units as plain words."""
+    text = TIMES_E.sub(r"\1*e^", text)
     if not text.isascii():
+        text = HALVES.sub(lambda m: m[1] + {"½": ".5", "¼": ".25", "¾": ".75"}[m[2]], text)
         text = SUPERSCRIPT.sub(lambda m: "^{" + m[0].translate(SUPERSCRIPTS) + "}", text)
         text = SUBSCRIPT.sub(lambda m: "_{" + m[0].translate(SUBSCRIPTS) + "}", text)
         text = text.translate(CHARACTERS)
