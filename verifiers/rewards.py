@@ -17,9 +17,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from verifiers.extract import marked, visible
 from verifiers.records import Completion, Verdict
-from verifiers.reflection import steps
 
 
 class Weights(BaseModel):
@@ -90,6 +88,8 @@ def efficiency(correct: Sequence[bool], lengths: Sequence[float], weight: float)
 
 def count_steps(text: str) -> int:
     """Equalities that `text` states: 2+3=5; 5*2=10 are two steps."""
+    from verifiers.reflection import steps
+
     return sum(1 for _ in steps(text))
 
 
@@ -100,6 +100,9 @@ def partial(verdict: Verdict, weight: float) -> float:
 
 def well_formed(text: str) -> bool:
     """Whether the final answer stands in an explicit place, behind the thinking."""
+    # what compiles all patterns of prose is imported where it is needed, not for every command
+    from verifiers.extract import marked, visible
+
     return marked(visible(text)) is not None
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from generators.store import Store
 from generators.stored import Stored
+from generators.teachers.openai_api import OpenAISampler
+from tests.servers.teacher import TeacherServer
 from verifiers.records import Completion, Usage, Verdict
 from verifiers.sampler import Request
 
@@ -162,3 +164,22 @@ def test_several_samplers_keep_at_the_same_time(tmp_path):
             return store.get([c.request_key for part in found for c in part])
 
     assert len(asyncio.run(run())) == 60
+
+
+def test_answers_are_stored_however_slowly_they_are_read_and_no_more_is_asked_meanwhile(tmp_path):
+    async def run():
+        async with TeacherServer() as server:
+            sampler = OpenAISampler("m", server.base_url, max_in_flight=16)
+            with Store(tmp_path / "store.sqlite") as store:
+                found = Stored(sampler, store).sample(requests(map(str, range(1000)), samples=1))
+                await anext(found)
+                await asyncio.sleep(0.5)
+                stalled = server.requests
+                (row,) = store.ledger()
+                assert row["completions"] == server.paid.total() == stalled
+                rest = [completion async for completion in found]
+                return stalled, 1 + len(rest), server.requests
+
+    stalled, got, asked = asyncio.run(run())
+    assert 16 < stalled < 500
+    assert (got, asked) == (1000, 1000)
