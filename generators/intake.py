@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from verifiers.records import Completion
 from verifiers.sampler import Request
 
-COMMIT_AFTER = 0.002
+QUIET, LONGEST = 0.002, 0.02
+"""Seconds without news after which answers are stored, and the longest that one waits for that."""
 
 
 class Inlet:
@@ -46,7 +48,10 @@ async def stored_ahead(
         try:
             while fresh or not pulling.done():
                 await came.wait()
-                await asyncio.wait([pulling], timeout=COMMIT_AFTER)
+                seen, due = 0, time.monotonic() + LONGEST
+                while seen < len(fresh) and time.monotonic() < due:
+                    seen = len(fresh)
+                    await asyncio.wait([pulling], timeout=QUIET)
                 came.clear()
                 taken = fresh.copy()
                 fresh.clear()

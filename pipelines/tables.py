@@ -117,6 +117,8 @@ def _array(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
     import numpy as np
     import pyarrow as pa
 
+    if not any(value is not None for value in values):
+        return pa.nulls(len(values), kind)
     if kind == pa.string():
         builder = pa.lib.StringBuilder()
         builder.append_values(values)

@@ -26,6 +26,7 @@ WAITING_MOST = 4
 HEDGES = 0.05
 SWEEP, HELD_UP = 0.1, 0.01
 LONGEST_BACKOFF = 60.0
+REFUSED = ("status 429", "status 529")
 
 
 class Flight:
@@ -71,17 +72,22 @@ class Patience:
         )
 
     def wait(self, attempt: Attempt, trouble: Trouble) -> float:
-        """Seconds until the next try: short where others are answered, at least what was asked."""
+        """Seconds until the next try: at least what was asked; short where others are answered,
+        and bounded by how long nobody was, for a busy server, or else at first."""
         flight, endpoint = attempt.flight, attempt.endpoint
+        refused = trouble.reason in REFUSED
         if trouble.wait is not None and trouble.wait > self.longest_wait:
             raise TeacherError(
                 f"the teacher at {endpoint.host} asks to wait {trouble.wait:.0f} seconds "
                 f"({trouble.reason}); run again later, what is done is kept"
             )
         lively = endpoint.last_answer > attempt.started
-        base = min(self.backoff, max(0.02, endpoint.pace.typical)) if lively else self.backoff
-        tries = flight.fails + flight.refusals - 1
-        backoff = min(LONGEST_BACKOFF, base * 2.0 ** min(tries, 20)) * random.uniform(0.5, 1.0)
+        usual = max(0.02, endpoint.pace.typical)
+        base = min(self.backoff, usual) if lively else self.backoff
+        tries = (flight.refusals if refused else flight.fails) - 1
+        silence = max(usual, time.monotonic() - endpoint.last_answer)
+        longest = min(LONGEST_BACKOFF, silence * (1.0 if refused else 4.0 ** min(tries, 20)))
+        backoff = min(longest, base * 2.0 ** min(tries, 20)) * random.uniform(0.5, 1.0)
         return max(backoff, trouble.wait or 0.0)
 
 
