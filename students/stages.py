@@ -61,7 +61,9 @@ def from_rows(
     together = 2 if stage.shape == "pair" else 1
     found, counts = units(tokens, together, stage.max_length, stage.too_long)
     bad = sum(count for count, _ in tokens.bad.values())
-    counts = {"rows": tokens.rows, **({"bad_dropped": bad} if bad else {}), **counts}
+    apart = len(tokens.index) // together - tokens.rows + bad
+    also = {"bad_dropped": bad, "turns_apart": apart}
+    counts = {"rows": tokens.rows, **{k: n for k, n in also.items() if n}, **counts}
     objective: Objective = Sft()
     held = None
     if isinstance(stage, RewardModel):

@@ -36,6 +36,8 @@ class Encoder:
     def __init__(self, tokenizer: Any):
         self.tokenizer = tokenizer
         self.template = Template(tokenizer)
+        if tokenizer.eos_token is None:
+            raise DataError("the tokenizer has no end token, so no end could be learned")
         added = tokenizer.added_tokens_decoder.items()
         self._greedy = {token for token, mark in added if mark.rstrip}
 

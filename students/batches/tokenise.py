@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,6 +30,7 @@ from verifiers.files import place
 VERSION = 1
 CHUNK = 256
 PIECES_A_MARK = 16
+OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
 PAYS = 64 << 20
 """Bytes of rows from which processes of their own are worth their start."""
 
@@ -80,9 +82,11 @@ def _digest(rows: Rows) -> tuple[str, int, int]:
     """A hash of the rows' content, how many they are and of how many bytes."""
     digest = hashlib.sha256()
     amount = size = 0
-    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
     for row in rows:
-        said = orjson.dumps(row, default=str, option=options)
+        try:
+            said = orjson.dumps(row, default=str, option=OPTIONS)
+        except TypeError:  # numbers of more than 64 bits, half of a surrogate pair
+            said = f"{json.dumps(row, default=str, sort_keys=True)}\n".encode()
         digest.update(said)
         amount += 1
         size += len(said)

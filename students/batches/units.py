@@ -84,6 +84,8 @@ def units(
     it. Split ones share one token, so that every token but the first of the whole is learned.
     """
     lengths, first, rows, groups = (tokens.index[:, column] for column in range(4))
+    if not len(lengths):
+        raise DataError(f"none of {tokens.rows} rows can be learned")
     starts = np.cumsum(lengths) - lengths
     long = lengths > max_length
     number = len(np.unique(rows[long]))

@@ -106,6 +106,10 @@ def test_bad_rows_are_refused_with_a_count_or_left_out(tokenizer, tmp_path, ofte
         tokenised("chat", Rows(100, wrong=(3, 20, 90)), tokenizer, tmp_path)
     with pytest.raises(DataError, match="no row"):
         tokenised("chat", [], tokenizer, tmp_path)
+    none = tokenised("chat", [{"odd": 2**70}], tokenizer, tmp_path, strict=False)
+    for policy in ("refuse", "cut", "split"):
+        with pytest.raises(DataError, match="none of 1 rows can be learned"):
+            units(none, 1, 10, policy)
 
 
 def test_length_is_decided_when_tokens_are_read(tokenizer, tmp_path):
