@@ -151,7 +151,9 @@ class View:
             missing, speed = self.target.wanted - self.accepted, accepted
         else:
             missing, speed = self.questions - self.rows, rows
-        return clock(max(0, missing) / speed) if speed > 0 else "not known yet"
+        if missing <= 0:
+            return clock(0)
+        return clock(missing / speed) if speed > 0 else "not known yet"
 
 
 def clock(seconds: float) -> str:

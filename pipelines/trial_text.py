@@ -70,7 +70,7 @@ def _whole(trial: Trial) -> str:
         f"about {_time(pace)} at the pace of these rows; many at a time are faster with a server")
     )  # fmt: skip
     if whole["requests"]["low"] is None:
-        lines.append("too few questions for an interval: take --limit 20 or more")
+        lines.append("too few questions for an interval: take --limit 5 or more")
     return "\n".join(lines)
 
 
