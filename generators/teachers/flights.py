@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 import random
 import time
 from collections import Counter, deque
@@ -290,7 +291,7 @@ class Flights:
         """Look again when something is due: a failed request, a pause's end, a hanging one."""
         if self._timer is not None or self.done:
             return
-        wait = SWEEP if self.backlog() == 0 else HELD_UP
+        wait = HELD_UP if self.backlog() == math.inf else SWEEP
         if self._again:
             wait = min(wait, max(0.001, self._again[0][0] - now))
         self._timer = asyncio.get_running_loop().call_later(wait, self._rang, now + wait)
