@@ -81,6 +81,7 @@ RATE = re.compile(
     r"\b(?:each|every|per) (\w+)|\b(?:an?|one) (day|week|month|year|hour|minute|second)\b", re.I
 )
 OPTIONS = re.compile(r"(?:^|\s)\(?A[).]\s")
+HOLDS = re.compile(rf"{COPULA.pattern}|ha(?:s|ve|d)|ist|est|es", re.I)
 ANY = re.compile(r"\b(?:each|every|an?|one|per)\b", re.I)
 EACH = re.compile(r"\W*(?:(each|every)|an?)\b(?! total)", re.I)
 PLAIN = re.compile(rf"{NUMBER.pattern}(?![a-z](?![a-z])|[\^(\\])")
@@ -146,11 +147,15 @@ def relevant(sentence: str, told: str, question: str) -> bool:
         return False
     head = _head(asked)
     rival = head and any(
-        QUANTITY.fullmatch(noun) and not _named(noun, asked) for noun in _nouns(subject)
+        (noun == "There" and not re.fullmatch(GENERIC, head))
+        or (QUANTITY.fullmatch(noun) and not _named(noun, asked))
+        for noun in _nouns(subject)
     )
     near = bool(head) and not re.fullmatch(GENERIC, head) and _named(head, sentence)
+    nouns = _nouns(subject)
+    known = not nouns or any(_named(noun, question) for noun in nouns)
     about = _about(subject, verbs, asked, question) or (
-        not rival and (near or (number is not None and counts(behind, question)))
+        not rival and (near or (number is not None and known and counts(behind, question)))
     )
     if not about and (not concludes or rival):
         return False
@@ -200,7 +205,9 @@ def _about(subject: str, verbs: list[str], asked: str, question: str) -> bool:
     nouns = _nouns(subject)
     if nouns[:1] == ["There"] and _head(asked) and not re.fullmatch(GENERIC, _head(asked)):
         return False
-    if not nouns or VALUE.match(subject.strip()) or PRONOUN.fullmatch(nouns[0].lower()):
+    if not nouns or VALUE.match(subject.strip()) or nouns[-1] == "there":
+        return True
+    if PRONOUN.fullmatch(nouns[0].lower()):
         return True
     if len(nouns) == 1 and POINTER.fullmatch(nouns[0].lower()):
         return True
@@ -226,7 +233,7 @@ def _about(subject: str, verbs: list[str], asked: str, question: str) -> bool:
     meant = re.search(r"\b(?:it|s?he|they|her|his)\b" if person else r"\bit\b", asked)
     if meant and any(_named(noun, question) for noun in nouns):
         return True
-    return any(_named(verb, asked) for verb in verbs if not COPULA.fullmatch(verb))
+    return any(_named(verb, asked) for verb in verbs if not HOLDS.fullmatch(verb))
 
 
 def _nouns(subject: str) -> list[str]:

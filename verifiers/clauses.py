@@ -167,7 +167,8 @@ def sole(sentence: str, reads: Reads, question: str) -> str | None:
     new = [match for match in VALUE.finditer(body) if match[0].strip("$ ").lower() not in given]
     if len(new) != 1 or BOUND.search(body[: new[0].start()]):
         return None
-    if not (CUE.search(sentence) or asked.counts(body[new[0].end() :], question)):
+    share = new[0][0].endswith(("%", "percent")) and "percent" in question.lower()
+    if not (share or CUE.search(sentence) or asked.counts(body[new[0].end() :], question)):
         return None
     if LIMITED.match(body, new[0].end()) or FAULTED.match(body, new[0].end()):
         return None

@@ -85,7 +85,7 @@ APPOSED = re.compile(
     r",\s*(?:for |making |giving |leaving )?an? (?:\w+ )?(?:total|increase|decrease|difference"
     r"|profit|loss|gain|sum|reduction|saving)s? of (?=[^,]*\d)"
     r"|(?:^|,)\s*(?:leaving|giving|yielding|resulting in|making)\b[^,\d]{0,40}(?<![\w])(?=\$?\d)"
-    r"|,\s*(?:or |so )?(?=\$?\d[\d,.]*(?: \w+){0,2} (?:in all|in total|altogether)\b)",
+    r"|[,:]\s*(?:or |so )?(?=\$?\d[\d,.]*(?: \w+){0,2} (?:in all|in total|altogether)\b)",
     re.I,
 )
 PREMISE = re.compile(

@@ -23,8 +23,8 @@ PERCENT = re.compile(
 LONGEST = 200_000
 TEXT = re.compile(r"\\(?:text|mathrm|textbf)\s*\{([^{}]*)\}")
 PREDICATE = re.compile(
-    r"^.*\b(?:is|are|was|(?:it|that)['’]s|equals|(?:falls?|lands?) on|comes)\s+(?:always |\w+ly "
-    r"|an? )?(?!not\b)"
+    r"^.*\b(?:is|are|was|will be|(?:it|that)['’]s|equals|(?:falls?|lands?) on|comes)"
+    r"\s+(?:always |\w+ly |an? )?(?!not\b)"
     r"|^.*\bhas\s+(?=no\b)|^(?:the|this|it) (?:\w+ )?(?=(?:con|di)verges)",
     re.I,
 )
