@@ -37,7 +37,7 @@ MONEY = re.compile(
 NAMED = re.compile(
     r"\b(?:what(?:'s| is| was| are| will be)|find|calculate|compute|determine)"
     r" (?:the|her|his|its|their) ((?:(?!(?:of|when|if|in|for|that|after|to|at|by|enclosed|bounded"
-    r"|between|under|from|with|on|is|are|such|given|where)\b)[a-z]+ ?)+)",
+    r"|between|under|from|with|on|is|are|such|given|where)\b)[a-z\d-]+ ?)+)",
     re.I,
 )
 VARIABLE = re.compile(

@@ -12,7 +12,7 @@ from typing import Any
 
 from verifiers.explain import short
 from verifiers.extract import extract, said
-from verifiers.maths.ground import TEXT, decide, ground, reads, worded
+from verifiers.maths.ground import TEXT, decide, ground, in_parts, reads, worded
 from verifiers.maths.node import TooHard
 from verifiers.records import Problem, Verdict
 
@@ -41,7 +41,7 @@ ENGINES = {
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "17"
+    version = "18"
     trust = "pure"
     gold_type = "text"
     examples = (
@@ -67,6 +67,7 @@ class Math:
         if gold.fault:
             return Verdict(status="undecided", reason="bad_gold", detail=gold.fault)
         found = extract(text, reads, problem.text)
+        found = in_parts(gold, text, problem) or found
         if found is None or found.how in UNMARKED:
             binary = TEXT.sub(r"\1", gold.text).casefold() in BINARY
             found = worded(gold, text) or (said(text) if binary else None) or found

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from verifiers import asked, scope
 from verifiers.choices.options import printed
 from verifiers.clauses import result, trimmed
-from verifiers.extract import Found, marked, visible
+from verifiers.extract import Found, extract, marked, visible
 from verifiers.maths import rational
 from verifiers.maths.node import Node, TooHard
 from verifiers.maths.vocabulary import VALUES, WORDY
@@ -35,6 +35,7 @@ CONDITION = re.compile(
 )
 COUNT = re.compile(r"(\$?\d[\d,.]*(?<=\d)) ((?!or\b)[A-Za-z][A-Za-z -]*)")
 PART = re.compile(r"(?:^|(?<=[\s,;]))\([a-e]\)\s*")
+SECTION = re.compile(r"(?m)^\W{0,4}\([a-e]\)\W{0,3}(?=\s)")
 TERM = re.compile(r"\([^()]*\)|-?\d+(?:\.\d+)?|[A-Za-z]{2,}")
 SPACES = re.compile(r"(?:\\left|\\right)?\s*([-=+*/^(){}\\,_|])\s*")
 FORMULA = re.compile(r"[\\^=+/*\[\]{}<>|°%]")
@@ -154,6 +155,24 @@ def worded(gold: Gold, text: str) -> Found | None:
             if stands and scope.asserted(text, place, place + len(end)):
                 return Found(said, "prose", False, (place, place + len(end)))
     return None
+
+
+def in_parts(gold: Gold, text: str, problem: Problem) -> Found | None:
+    """The answers of the parts (a), (b) of a text, where the ground truth has them too."""
+    seen = visible(text)
+    mine, pieces = PART.split(gold.text)[1:], SECTION.split(seen)[1:]
+    if len(mine) < 2 or len(mine) != len(pieces):
+        return None
+    answers = []
+    for one, piece in zip(mine, pieces, strict=True):
+        said = (extract(part, reads) for part in (piece, piece.strip().rpartition("\n\n")[0]))
+        part = ground(one.strip(" ,;."))
+        right = next((f for f in said if f and _compare(part, f, problem)[0]), None)
+        if right is None:
+            return None
+        answers.append(right.text)
+    start = text.rfind(seen)
+    return Found("; ".join(answers), "prose", False, (start, start + len(seen)))
 
 
 def _option(gold: Gold, found: Found, problem: Problem) -> tuple[Gold, str] | None:
