@@ -95,6 +95,11 @@ class Run:
         rows = map(_measured, self._json("evaluation.json", list))
         return {key_of(row): row for row in rows if row["value"] is not None}
 
+    @cached_property
+    def ranked(self) -> list[dict[str, Any]]:
+        """The rows of evaluation.json that measured a reward model, on pairs."""
+        return [row for row in self._json("evaluation.json", list) if "accuracy" in row]
+
     def counts(self, stage: str) -> dict[str, Any]:
         """The counts of a stage in the manifest."""
         return self.manifest.get("stages", {}).get(stage, {}).get("counts", {})

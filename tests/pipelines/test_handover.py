@@ -332,7 +332,8 @@ def test_rl_without_anything_to_learn_is_skipped_with_the_reason(full, tmp_path)
     table = json.loads((run / "evaluation.json").read_text())
     (ranked,) = [row for row in table if row["on"] == "pairs"]
     assert ranked["stage"] == "reward_model"
-    assert f"of {ranked['n']} held-out pairs right" in out
+    for text in (out, (run / "report.html").read_text()):
+        assert f"of {ranked['n']} held-out pairs right" in text
     why = "pass@8 is not above pass@1: of 24 groups drawn, 0 are solved by every answer, 24 by none"
     assert counts["skipped"].startswith(why)
     assert row["skipped"] == counts["skipped"]

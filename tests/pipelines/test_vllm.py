@@ -9,11 +9,14 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from generators.teachers.errors import TeacherError
 from generators.teachers.servers import Servers
 from generators.teachers.vllm_server import check
 from generators.vllm_config import VllmConfig
+from pipelines import export as exporting
 from pipelines import recipe as recipes
 from pipelines import run as running
 from pipelines import samplers
@@ -153,6 +156,30 @@ def test_students_are_measured_on_servers_of_their_own(config, tmp_path):
         assert len(theirs) == 40
         assert ours == theirs
     assert (run / "vllm.log").exists()
+
+
+def test_the_exported_student_of_an_adapter_is_served(config, servers, tmp_path):
+    """Merged weights with tokens of their own, as `distill export` writes them."""
+    head = RECIPE.format(python=config.python, env=config.env).split("student:")[0]
+    path, run = tmp_path / "adapted.yaml", tmp_path / "run"
+    path.write_text(
+        head + "student: {model: embedded, lora: {rank: 4, dora: true}, tokens: [<think>]}\n"
+        "stages: [{sft: {max_steps: 8, tokens_per_step: 400, learning_rate: 1.0e-2}}]\n"
+    )
+    running.run(recipes.load(str(path)), run)
+    exporting.export(run, str(tmp_path / "out"))
+    student = tmp_path / "out" / "student"
+    prompts = [f"{a} {op} {b}=?" for a in range(2, 8) for b in range(1, 5) for op in "+-"]
+    ours = answers(samplers.local(run / "students" / "sft", 64), asks(prompts, 32))
+    served = answers(samplers.vllm(str(student), config, servers), asks(prompts, 32))
+    assert served == ours
+    assert (student / "adapter").is_dir()
+    merged, start = (load_file(f / "model.safetensors") for f in (student, EMBEDDED))
+    changed = {
+        name for name, value in start.items() if not torch.equal(value, merged[name][: len(value)])
+    }
+    assert len(changed) > 10
+    assert all("proj" in name for name in changed)
 
 
 def test_options_are_checked_against_the_real_one(config):
