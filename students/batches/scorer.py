@@ -77,7 +77,7 @@ class Rewarder(Scorer):
         with computing(self.model):
             hidden = self.hidden(packed).index_select(0, last.to(packed.ids.device))
         head = self.model.score  # in 32 bits in training: 16 would not tell close rewards apart
-        return head(hidden.to(head.weight.dtype)).float().squeeze(1)
+        return head(hidden.to(head.weight.dtype)).float().sum(1)
 
 
 def scorer(model: Any, uniform: bool = False) -> Scorer:
