@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from verifiers import base
 from verifiers.extract import extract
-from verifiers.math import Math, _meaning
+from verifiers.math import Math
 from verifiers.maths import rational
 from verifiers.maths.compare import equal
+from verifiers.maths.ground import meaning
 from verifiers.maths.node import TooHard
 from verifiers.maths.tidy import tidy
 from verifiers.records import Problem
@@ -39,7 +40,7 @@ def readable():
     """The meanings of all ground truths of the labelled pairs that are values or sets."""
     for gold in dict.fromkeys(json.loads(row)["gold"] for row in PAIRS.read_text().splitlines()):
         with suppress(TooHard):
-            if gold and (node := _meaning(gold)).op in SYMMETRIC and r"\log" not in gold:
+            if gold and (node := meaning(gold)).op in SYMMETRIC and r"\log" not in gold:
                 yield node
 
 
@@ -162,4 +163,4 @@ def test_the_fast_path_and_the_grammar_agree(value):
     for text in (str(value), f"{value:,}", f"{value}.50", f"{value}/7", f"{value}\\%"):
         plain = rational.read(text)
         assert plain is not None
-        assert equal(_meaning(str(Fraction(plain[0]))), _meaning(text))
+        assert equal(meaning(str(Fraction(plain[0]))), meaning(text))

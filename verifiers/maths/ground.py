@@ -65,9 +65,9 @@ def _measured(gold: Gold, node: Node, problem: Problem) -> bool | None:
         return None
     from verifiers.maths.compare import equal
 
-    if _meaning(gold.text).op == "quantity":
+    if meaning(gold.text).op == "quantity":
         return None
-    return equal(_meaning(f"{gold.text} {unit}"), node, False)
+    return equal(meaning(f"{gold.text} {unit}"), node, False)
 
 
 def decide(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
@@ -143,7 +143,7 @@ def worded(gold: Gold, text: str) -> Found | None:
     """The end of the last sentence, where it is a ground truth that is no number."""
     if gold.plain or gold.hard or not text.strip():
         return None
-    mine = _meaning(gold.text)
+    mine = meaning(gold.text)
     if mine.op in VALUES:
         return None
     from verifiers.maths.compare import equal
@@ -151,7 +151,7 @@ def worded(gold: Gold, text: str) -> Found | None:
     for end in closing(visible(text)):
         place = text.rfind(end)
         for said in (end, PREDICATE.sub("", end)) if 0 < len(end) <= CLOSING and place >= 0 else ():
-            stands = equal(mine, _meaning(said), False)
+            stands = equal(mine, meaning(said), False)
             if stands and scope.asserted(text, place, place + len(end)):
                 return Found(said, "prose", False, (place, place + len(end)))
     return None
@@ -207,7 +207,7 @@ def ground(answer: str) -> Gold:
     if not text:
         return Gold(text, fault="the answer is empty")
     try:
-        node = _meaning(text)
+        node = meaning(text)
     except TooHard:
         return Gold(text, hard=True)
     if node.op == "false":
@@ -220,7 +220,8 @@ def ground(answer: str) -> Gold:
     return Gold(text)
 
 
-def _meaning(text: str, thousands: bool | None = None) -> Node:
+def meaning(text: str, thousands: bool | None = None) -> Node:
+    """What a text means as mathematics. Raises TooHard."""
     from verifiers.maths.answers import read
     from verifiers.maths.resolve import resolve
 
@@ -235,7 +236,7 @@ def reads(text: str) -> bool:
     if rational.read(text) is not None:
         return True
     try:
-        return bool(_meaning(text).op not in WORDY)
+        return bool(meaning(text).op not in WORDY)
     except TooHard:
         return True
 
@@ -255,9 +256,9 @@ def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     from verifiers.maths.compare import equal
     from verifiers.maths.tidy import tidy
 
-    node = _meaning(found.text)
+    node = meaning(found.text)
     if node.op == "false" and found.text.count("%") == 1 and _asks_percent(problem):
-        node = _meaning(found.text.replace("%", ""))
+        node = meaning(found.text.replace("%", ""))
     if (
         (found.clause or found.how == "tagged")
         and node.op in WORDY
@@ -270,7 +271,7 @@ def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
         return True, "text"
     if gold.hard:
         raise TooHard("the ground truth is too big")
-    mine = _meaning(gold.text)
+    mine = meaning(gold.text)
     if mine.op == "raw":
         from verifiers.maths import fallback
 
@@ -281,7 +282,7 @@ def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
         return _measured(gold, node, problem) is not False, engine
     counted = COUNT.fullmatch(found.text.rpartition("=")[2].strip())
     if counted and asked.counts(counted[2], problem.text):
-        return equal(mine, _meaning(counted[1]), percent), engine
+        return equal(mine, meaning(counted[1]), percent), engine
     if _measured(gold, node, problem):
         return True, engine
     if (bare := CONDITION.sub(r"\1", found.text)) != found.text and not CONDITION.search(gold.text):
@@ -289,15 +290,15 @@ def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     if engine == "text":
         named = [trimmed(found.text), PREDICATE.sub("", trimmed(found.text))]
         named += [first[1]] if (first := YES.match(found.text)) else []
-        return any(equal(mine, _meaning(text), percent) for text in named), engine
+        return any(equal(mine, meaning(text), percent) for text in named), engine
     last = found.text.rpartition("=")[2] if node.op in VALUES else found.text
-    if last != found.text and equal(mine, _meaning(last), percent):
+    if last != found.text and equal(mine, meaning(last), percent):
         return True, engine
     if mine.op == "list" and "," in found.text:
-        return equal(mine, _meaning(found.text, False), percent), engine
+        return equal(mine, meaning(found.text, False), percent), engine
     if mine.op in VALUES and mine.op != "big":
         from verifiers.maths.respell import respellings
 
         others = respellings(tidy(found.text))
-        return any(equal(mine, _meaning(other), percent) for other in others), engine
+        return any(equal(mine, meaning(other), percent) for other in others), engine
     return False, engine
