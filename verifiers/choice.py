@@ -24,6 +24,7 @@ from verifiers.records import Problem, Verdict, canonical_json
 SHOWN = 500
 LAST = 20_000
 TAGS = 20
+CLAIMS = 200
 LONGEST_GOLD = 100_000
 CLOSED = re.compile(r"</(answer|final_answer|ans)>", re.I)
 HASHES = re.compile(r"(?m)^[ \t]*####[ \t]*(\S.*)$")
@@ -126,10 +127,11 @@ def settled(reader: Reader, text: str) -> Claim | None:
         seen = seen[-LAST:]
     plain = clean(seen)
     placed = _boxes(reader, seen, plain)
-    found = [
-        c for c in reader.claims(plain) if c.denied or not scope.governed(plain, c.start, c.end)
+    made = list(reader.claims(plain))
+    stands = made[:-CLAIMS] + [
+        c for c in made[-CLAIMS:] if c.denied or not scope.governed(plain, c.start, c.end)
     ]
-    claims = sorted([*placed, *found], key=lambda claim: claim.end)
+    claims = sorted([*placed, *stands], key=lambda claim: claim.end)
     claim = _final(reader, claims, plain)
     if claim is None and not any(c.labels is None or not c.denied for c in claims):
         last = _last_sentence(plain)
