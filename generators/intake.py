@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from verifiers.records import Completion
 from verifiers.sampler import Request
 
-QUIET, LONGEST = 0.002, 0.02
-"""Seconds without news after which answers are stored, and the longest that one waits for that."""
+MOMENT, BURST, LONGEST = 0.002, 4, 0.02
+"""Where so many answers come in a moment they wait for more, up to a limit, in seconds."""
 
 
 class Inlet:
@@ -48,10 +48,10 @@ async def stored_ahead(
         try:
             while fresh or not pulling.done():
                 await came.wait()
-                seen, due = 0, time.monotonic() + LONGEST
-                while seen < len(fresh) and time.monotonic() < due:
-                    seen = len(fresh)
-                    await asyncio.wait([pulling], timeout=QUIET)
+                due, before = time.monotonic() + LONGEST, 0
+                while len(fresh) - before >= BURST and time.monotonic() < due:
+                    before = len(fresh)
+                    await asyncio.wait([pulling], timeout=MOMENT)
                 came.clear()
                 taken = fresh.copy()
                 fresh.clear()
