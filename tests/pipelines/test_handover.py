@@ -151,6 +151,7 @@ def test_a_saved_adapter_says_what_it_stands_on_and_gives_the_merged_model(lora)
         )
 
 
+@pytest.mark.slow
 def test_an_adapter_on_16_bit_weights_is_handed_on_whole_though_merging_rounds_it(full, tmp_path):
     _, run, seen = adapted(full, tmp_path, "bfloat16", **{"student.dtype": "bfloat16"})
     for before, after in (("sft", "dpo"), ("dpo", "grpo")):

@@ -99,6 +99,7 @@ def test_training_refuses_a_problem_of_a_set(finished, tmp_path):
     assert "1 rows of data/sft are of problems that are evaluated on" in done.stderr
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_measured_again(finished, tmp_path):
 
     folder, recipe, _ = finished
