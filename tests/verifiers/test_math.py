@@ -19,6 +19,7 @@ from verifiers.math import Math
 from verifiers.records import Problem
 
 PAIRS = Path(__file__).parents[1] / "data" / "math_pairs.jsonl"
+NATURAL = PAIRS.with_name("math_natural.jsonl")
 DATA = Path(os.environ.get("DISTILL_DATA", "missing"))
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 MATH = Math()
@@ -49,6 +50,13 @@ def test_every_labelled_pair():
         if (found := judged(pair)).status != pair["expected"]
     ]
     assert off == []
+
+
+def test_answers_as_models_write_them_are_never_believed_wrongly():
+    pairs = [json.loads(line) for line in NATURAL.read_text().splitlines()]
+    off = [pair for pair in pairs if judged(pair).correct != (pair["expected"] == "correct")]
+    assert [pair["text"] for pair in off if pair["expected"] == "wrong"] == []
+    assert len(off) <= 0.02 * len(pairs), [(pair["gold"], pair["text"][-200:]) for pair in off]
 
 
 def test_mutated_pairs_are_up_to_date(tmp_path):
