@@ -90,6 +90,7 @@ PARTIAL = re.compile(
     r"|\s*is (?!the|our|my|what|it|indeed|exactly|correct|right)[a-z]",
     re.I,
 )
+LETTERED = re.compile(r"\b([a-z]{4,}) \$?([A-Z]{1,3})\b")
 QUANTITY = re.compile(
     r"gcd|lcm|upper|lower|sum|difference|product|quotient|remainder|perimeter|area|volume|radius"
     r"|diameter|length|width"
@@ -139,6 +140,8 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     subject = part.partition(verbs[0])[0] if verbs else ""
     if not before.strip() and (counted := COUNT.match(sentence)) and not VERB.match(counted[1]):
         subject = counted[1]
+    if _other_letter(part, asked):
+        return False
     concludes = bool(CUE.search(sentence) or "=" in sentence)
     behind = sentence[place + len(number[0]) :] if number else ""
     if not CUE.search(sentence) and (PARTIAL.match(behind) or _other_rate(behind, asked, question)):
@@ -177,6 +180,16 @@ def _other_case(subject: str, asked: str, given: set[str]) -> bool:
         return bool(given) and spelled(value[0]).strip("$ ") not in known
     one = EACH.match(subject)
     return bool(one and (one[1] or _head(asked)) and not ANY.search(asked))
+
+
+def _other_letter(subject: str, asked: str) -> bool:
+    """Whether a subject is another one by its letter than what is asked for: angle B for C."""
+    mine, wanted = (
+        [(noun, "".join(sorted(letters))) for noun, letters in LETTERED.findall(text)]
+        for text in (subject, asked)
+    )
+    nouns = {noun for noun, _ in mine} & {noun for noun, _ in wanted}
+    return bool(nouns) and not any(pair in wanted for pair in mine if pair[0] in nouns)
 
 
 def _other_kind(behind: str, asked: str, question: str) -> bool:
@@ -292,7 +305,7 @@ def _other_unit(sentence: str, place: int, asked: str) -> bool:
 
 def _named_unit(sentence: str, number: re.Match[str]) -> str:
     """The word behind a number; dollars where their sign stands before it."""
-    if "$" in number[0] and sentence[number.end() : number.end() + 1] != "$":
+    if "$" in number[0] and sentence[number.end() : number.end() + 1] not in ("$", "^", "\\"):
         return "dollars"
     near = re.match(r"\W{0,3}([a-z]+)", sentence[number.end() :], re.I)
     return near[1] if near else ""

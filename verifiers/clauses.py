@@ -48,6 +48,7 @@ from verifiers.cues import (
     NUMBER,
     OPTION,
     PARTITIVE,
+    PURPOSE,
     RANGE,
     RATHER,
     REACHED,
@@ -150,7 +151,8 @@ def _found(body: str, reads: Reads) -> str | None:
         predicate = body[verb.end() :]
         if body[: verb.start()].lower().endswith("to ") and not REACHED.fullmatch(verb[0]):
             continue
-        if START.search(predicate):
+        start = START.search(predicate)
+        if start and not PURPOSE.search(body[: verb.end() + start.start()]):
             return _told(predicate, reads)
     if maths(body):
         return _alone(body, reads)

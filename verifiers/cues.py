@@ -38,7 +38,10 @@ REASON = re.compile(
 COMPUTED = re.compile(r"\d[^=,;]{0,60}?[-+*/×÷·−–x][^=;]{0,60}=(?=\s*[-−$€£]*\.?\d[^=]*$)")
 LATE = re.compile(r",?\s*(?:after|when|where|while|who)\b", re.I)
 CAUSE = re.compile(r",?\s*(?:because|since|as)\b", re.I)
-IMPLIES = re.compile(r"[⇒⟹]|\\(?:implies|Rightarrow)\b|(?<=\w\w) → (?=[-−\d])")
+IMPLIES = re.compile(
+    r"[⇒⟹]|\\(?:implies|Rightarrow)\b|(?<=\w\w) → (?=[-−\d])"
+    r"|(?<=are \d\d% )confident that(?= \$?[-−]?[\d.]+ ?[<≤\\])"
+)
 NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*", re.S | re.I)
 RETRACTED = re.compile(
     r"^.*(?:\b(?:initially|at first|originally)\b.*?\bbut\b|\bbut (?:is |are )?now\b"
@@ -84,7 +87,8 @@ TASK = re.compile(
 APPOSED = re.compile(
     r",\s*(?:for |making |giving |leaving )?an? (?:\w+ )?(?:total|increase|decrease|difference"
     r"|profit|loss|gain|sum|reduction|saving)s? of (?=[^,]*\d)"
-    r"|(?:^|,)\s*(?:leaving|giving|yielding|resulting in|making)\b[^,\d]{0,40}(?<![\w])(?=\$?\d)"
+    r"|(?:^|,)\s*(?:leaving|giving|yielding|resulting in|making)\b[^,\d]{0,40}?(?<![\w])"
+    r"(?=\$?\d|\$[a-z] ?=)"
     r"|[,:]\s*(?:or |so )?(?=\$?\d[\d,.]*(?: \w+){0,2} (?:in all|in total|altogether)\b)",
     re.I,
 )
@@ -107,7 +111,8 @@ FRONT = re.compile(
 PARTITIVE = re.compile(
     r"(?<=\d)\s+(?:out )?of (?:the|his|her|their|its|these|those|all)?\s*\d[\d,]*\b"
 )
-GIVING = re.compile(r"[A-Za-z]{3,}.*\b(?:gives?|yields?|implies)\b", re.I)
+PURPOSE = re.compile(r"\b(?:needed|required|enough|sufficient) for\s*$")
+GIVING = re.compile(r"[A-Za-z]{3,}.*\b(?:gives?|yields?|implies)\b|, giving\b", re.I)
 LABELLED = re.compile(
     r"[*_]*(?!step|note|case|check|given|part|problem"
     r"|method)[A-Z][a-z]+(?: [a-z]+){0,5}:[*_]* +(\S.*)",
@@ -117,10 +122,11 @@ ROUGHLY = re.compile(r"about|approximately|roughly|≈", re.I)
 BRACKETED_NOT = re.compile(r"(?<=\w) \([^()\d]*\bnot\b[^()\d]*\)")
 TWICE = re.compile(r"([^,]+?),? or ([^,]+?)(?:,.*|\s+(?:to|for|in|of)\b.*)?", re.S)
 ASIDE_IN_BRACKETS = re.compile(
-    r"\s\((?![^()]*\b(?:or|maybe|perhaps)\b)(?=[^()$\\]*[A-Za-z]{2})[^()$\\]*\)", re.I
+    r"\s\((?!mod\b|[^()]*\b(?:or|maybe|perhaps)\b)(?=[^()$\\]*[A-Za-z]{2})[^()$\\]*\)", re.I
 )
 CUE = re.compile(
-    r"\b(?:so|thus|therefore|hence|donc|also beträgt|por lo tanto|quindi|ossia|daher|somit"
+    r"\b(?:so|thus|therefore|hence|donc|por lo tanto|quindi|ossia|daher|somit"
+    r"|also (?=[a-zäöüß]+t (?:der|die|das|er|sie|es|eine?)\b)"
     r"|in total|altogether|overall|finally|in conclusion|conclude"
     r"|this (?:means|gives))\b",
     re.I,
@@ -138,7 +144,8 @@ NAMING = re.compile(
     rf"{COPULA.pattern}|\b(?:falls? on|lands? on|called|named|chooses?|wins?)\b", re.I
 )
 VERB = re.compile(
-    r"\b(?:is|are|was|were|be|equals?|becomes?|(?:it|that|there|he|she|which|what)'s|has|have|had"
+    r"(?<!\\)\b(?:is|are|was|were|be|equals?|becomes?"
+    r"|(?:it|that|there|he|she|which|what)'s|has|have|had"
     r"|ist|beträgt|ergibt|est|es|è|vale|vaut|sono|fait"
     r"|makes?|made|gets?|got|earns?|earned|costs?|pays?|paid|needs?|needed|takes?|took|spends?"
     r"|spent|saves?|saved|gives?|gave|sells?|sold|eats?|ate|uses?|used|leaves?|left|receives?"
@@ -165,7 +172,8 @@ BOUND = re.compile(
     r"|over|under|above|below|up to|between|not|never|within|twice|double|triple"
     r"|(?:some|part|most|half) of"
     r"|like|such as|close to|near(?:ly)?"
-    r"|almost|one of|among|n't|from|if|whether)\b",
+    r"|almost|one of|among|n't|from|if|whether"
+    r"|nicht|mehr als|weniger als|höchstens|mindestens)\b",
     re.I,
 )
 HEDGE = re.compile(
@@ -183,7 +191,7 @@ ABOUT_IT = re.compile(r"\banswer (?:has|have|contains?|begins?|starts?|ends?|con
 CASES = re.compile(r"\b(?:when|if)\b.*\band\b.*\b(?:when|if)\b", re.I)
 CLAUSES = re.compile(r",?\s+(?:and|while|but)\s+|;\s+", re.I)
 LIMITED = re.compile(
-    r"\s*(?:[-−+*/^<>=≤≥]|at (?:most|least)|or (?:more|less|fewer|so)|\.\."
+    r"\s*(?:[-−+*/^<>=≤≥]|!(?= [a-z])|at (?:most|least)|or (?:more|less|fewer|so)|\.\."
     r"|(?:squared|cubed|factorial|choose|mod|minus|plus)\b)",
     re.I,
 )
@@ -206,7 +214,7 @@ START = re.compile(
     r"(?<![A-Za-z])(?<![A-Za-z]-)[-+−±]?\s?[$€£¥(\[{]*[-+−±]?\s?\.?\d|\$|\\[a-zA-Z({\[]|[(\[]"
     r"|(?<![A-Za-z'])[a-z](?=[²³⁴^]| ?[-+−*/] ?[\da-z(])|\b(?:log|ln|sin|cos|tan)[ (₂_]"
     r"|(?<![A-Za-z'])[a-z]\([^()]*[-+*/^][^()]*\)|(?<![A-Za-z'])[A-Za-z](?:_\w+"
-    r"|\([a-z]\))?\s*[=<>≤≥≠]"
+    r"|\([a-z]\))?\s*[=<>≤≥≠≡]"
     rf"|(?i:\b{COUNTED}\b|\bone(?=\W*$))|[π√∞∅ℝ±−½¼¾]"
 )
 NUMBER = re.compile(
@@ -236,7 +244,7 @@ SPOKEN = re.compile(
 )
 VALUE = re.compile(
     rf"\d+\s+\d+/\d+|\d+[½¼¾⅓⅔]|\d+,\d{{1,2}}(?![\d,])|{NUMBER.pattern}"
-    rf"|\b{COUNTED}(?:[- ]{COUNTED})?\b",
+    rf"|\b{COUNTED}(?:[- ](?:{COUNTED}|one))?\b",
     re.I,
 )
 CUT_OFF = re.compile(r"(?:[=+×·÷<>≤≥≈(,]|\\(?:cdot|times|frac|approx)|\b(?:is|are|the|and|of))$")

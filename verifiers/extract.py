@@ -178,6 +178,7 @@ def _unmarked(text: str, reads: clauses.Reads, question: str) -> Found | None:
         return Found(said[1], "prose", False, _stated(text, said))
     words = re.search(r"\w", re.sub(r"\\[A-Za-z]+", "", whole))
     brief = line and apt and not denied and words and len(whole.split()) <= 10
+    brief = brief and (bool(ends) or scope.asserted(text, span[1] - 1, span[1]))
     short = brief and not REFUSAL.match(whole)
     if short:
         return Found(whole, "whole", False, span)

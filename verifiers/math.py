@@ -41,7 +41,7 @@ ENGINES = {
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "18"
+    version = "19"
     trust = "pure"
     gold_type = "text"
     examples = (

@@ -228,3 +228,40 @@ def test_the_table_of_the_documentation():
                 assert verdict(row[1], rf"\boxed{{{text}}}").status == expected, (row[1], text)
                 seen += 1
     assert seen > 60
+
+
+CIRCLE = ("center (1, -4), radius 3", "Find the center and radius of the circle.")
+RESIDUE = ("5", "Find the inverse of 3 modulo 14.")
+ANGLE = ("62.5", "Find the measure of angle $Q$ in degrees.")
+WEIGHT = ("1200", "How many grams are needed for 8 people?")
+SPEED = ("90", "Ein Bus fährt 180 km in 2 Stunden. Wie schnell ist er in km/h?")
+SLOPE = ("undefined", "What is the slope of the line?")
+SPREAD = ("(1.5, 2.5)", "Find the 95% confidence interval for the mean.")
+HOLES = (r"x \neq \pm 2", "What is the domain?")
+COLUMN = (r"\begin{pmatrix} 4 \\ 7 \end{pmatrix}", "Solve the system.")
+CUBES = ("18", r"Let $x + 1/x = 3$. Find $x^3 + \frac{1}{x^3}$.")
+
+
+@pytest.mark.parametrize(
+    ("asked", "right", "wrong"),
+    [
+        (CIRCLE, "So the radius is 3 and the center is at (1, −4).", "Radius 3, center (-1, 4)."),
+        (CIRCLE, "- Radius: **3**\n- Center: $(1, -4)$", "Assume center (1, -4), radius 3."),
+        (CIRCLE, "The center is (1, -4) with radius 3.", "The center is (1, -4), the radius is 3√2."),
+        (RESIDUE, "So \n\nx ≡ 5 (mod 14).", "We need 3x ≡ 5 (mod 14)."),
+        (ANGLE, r"So angle Q measures $62.5^\circ$.", r"So angle P measures $62.5^\circ$."),
+        (WEIGHT, "So 1.2 kg of rice is needed for 8 people.", "So 1.2 g is needed for 1200 people."),
+        (SPEED, "Also fährt der Bus im Mittel mit 90 km/h.", "Also fährt der Bus nicht mit 90 km/h."),
+        (SLOPE, "This is a vertical line and its slope is **undefined**.", "Bob says it is undefined."),
+        (SPREAD, "We are 95% confident that 1.5 < μ < 2.5.", "We are not 95% confident that 1.5 < μ < 2.5."),
+        (HOLES, r"$(-\infty,-2)\cup(-2,2)\cup(2,\infty)$", r"$(-\infty,-2)\cup(2,\infty)$"),
+        (COLUMN, r"$v = \begin{bmatrix} 4 & 7 \end{bmatrix}^T$", r"$v = \begin{bmatrix} 7 & 4 \end{bmatrix}^T$"),
+        (CUBES, "Cubing gives\n\nx³ + 1/x³ = 18.", "Cubing gives\n\nx² + 1/x² = 18."),
+        (("24", "How many trailing zeros has 100!?"), "So 100! ends in twenty-four zeros.", "So 24! ends in 4."),
+        ((r"\emptyset", "Find the intersection."), "So it is { }, the empty set.", "So it is {0}."),
+    ],
+)  # fmt: skip
+def test_what_closes_a_text(asked, right, wrong):
+    gold, prompt = asked
+    assert verdict(gold, right, prompt).status == "correct"
+    assert verdict(gold, wrong, prompt).status == "wrong"

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from verifiers.maths.dates import date, named_time
 from verifiers.maths.measured import Measured, descending, total
-from verifiers.maths.node import Node, Unreadable
+from verifiers.maths.node import Node, Unreadable, symbols
 from verifiers.maths.phrases import choice, named_set, unhedged, words
 from verifiers.maths.spelling import spelled
 from verifiers.maths.tidy import tidy
@@ -31,10 +31,11 @@ RATIO = re.compile(r"\d+(?:\.\d+)?(?:\s+to\s+\d+(?:\.\d+)?)+")
 CALLS = re.compile(r"^(?:[A-Za-z]\(\s*-?[\w.]+\s*\)\s*[-+*/]?\s*){2,9}=")
 OPERATED = re.compile(
     r"^(?:(?:d/d[a-z]|\\frac\{d\}\{d[a-z]\})\s*[(\[{]?[^=]*|[A-Z]\s*\^\s*\{?\s*(?:T|-1"
-    r"|\\top)\s*\}?\s*)="
+    r"|[cC]|\\top)\s*\}?\s*)="
 )
 ODDS = re.compile(r"(\d+) (?:in|out of) (\d+)")
 INVERSE = re.compile(r"^([A-Za-z])\s*\^\s*\{?\s*-1\s*\}?\s*(\([^()=]*\)\s*=)")
+EMPTY = re.compile(r"(?:\\?\{\s*\\?\}|\\emptyset)(?:\s*,? \(?(?:the )?empty set\)?)?")
 FEET = re.compile(r"(\d+)\s*'\s*(\d+)\s*(?:\"|'')")
 EXCEPT = re.compile(
     r"(?:all )?real (?:numbers|values)(?: of)?(?: x)?,? (?:except|other than|but not|besides)"
@@ -91,7 +92,9 @@ class Answers(Measured):
             self.expect(")")
         if not bracket and len(sides) == 1 and sides[0].op == modulus.op == "num" and modulus.value:
             return Node("num", (), sides[0].value % modulus.value)
-        return Node("mod", (sides[-1], modulus))
+        first = sides[0] if len(sides) > 1 else sides[-1]
+        multiple = first.op == "mul" and symbols(first) and first.args[0].op == "num"
+        return Node("mod", (sides[-1], modulus), "multiple" if multiple else None)
 
     def name(self) -> Node | None:
         """The left side of an assignment that is no expression: f(x) =, Area =, \\angle ABC =."""
@@ -199,6 +202,7 @@ class Answers(Measured):
             return items[0]
         if len(items) == 2 and opener in "([" and opener + closer != "()":
             return Node("interval", tuple(items), opener + closer)
+        self.transposed()
         return Node("tuple", tuple(items))
 
     def matrix(self) -> Node:
@@ -211,10 +215,23 @@ class Answers(Measured):
                 rows[-1].append(self.side())
             if self.token.kind == "end":
                 raise Unreadable("a matrix without its end")
-        full = [Node("row", tuple(row)) for row in rows if row]
-        if not full or len({len(row.args) for row in full}) > 1:
+        rows = [row for row in rows if row]
+        if not rows or len({len(row) for row in rows}) > 1:
             raise Unreadable("a matrix with uneven rows")
+        if self.transposed():
+            rows = [list(column) for column in zip(*rows, strict=True)]
+        full = [Node("row", tuple(row)) for row in rows]
         return Node("matrix", tuple(full))
+
+    def transposed(self) -> bool:
+        """Whether a transposition stands here, which is taken then."""
+        place = self.at
+        if self.accept("^"):
+            braced = self.accept("{")
+            if self.accept("T", r"\top") and (not braced or self.accept("}")):
+                return True
+        self.at = place
+        return False
 
     def cases(self) -> Node:
         """Values with the conditions under which they hold; without conditions a list."""
@@ -255,7 +272,7 @@ def read(text: str, thousands: bool | None = None) -> Node:
         return Node("choice", (read(rest),) if rest else (), letter)
     plain = spelled(unhedged(text))
     plain = OPERATED.sub("Result =", CALLS.sub("Result =", plain))
-    if plain == "{}":
+    if EMPTY.fullmatch(plain):
         return Node("set")
     plain = INVERSE.sub(r"\1inverse\2", plain)
     if (odds := ODDS.fullmatch(plain)) is not None:

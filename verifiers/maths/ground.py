@@ -10,7 +10,7 @@ from verifiers import asked, scope
 from verifiers.choices.options import printed
 from verifiers.clauses import result, trimmed
 from verifiers.extract import Found, extract, marked, visible
-from verifiers.maths import rational
+from verifiers.maths import labelled, rational
 from verifiers.maths.node import Node, TooHard
 from verifiers.maths.vocabulary import VALUES, WORDY
 from verifiers.prose import closing
@@ -44,6 +44,8 @@ CONSTANT = re.compile(r"(?<![A-Za-z\\])[A-DK](?=e\s*\^|[^A-Za-z]|$)")
 LINKS = frozenset(("the", "is", "and", "are", "an", "of", "at", "with"))
 OPEN = re.compile(r"\\(?:int|sum|lim|prod)\b|∫|∑")
 CLOSING = 200
+FORMULAS = re.compile(r"\$([^$]+)\$")
+COMPOSED = frozenset(("add", "mul", "div", "pow", "root", "call"))
 
 
 class Gold(NamedTuple):
@@ -96,9 +98,20 @@ def _named(found: Found, problem: Problem) -> Found | None:
         return None
     name, asked = (SPACES.sub(r"\1", part) for part in (left.strip(" $"), problem.text))
     alone = rf"(?<![\w+\-*/^]){re.escape(name)}(?![\w+\-*/^=<>({{])"
-    if len(name) < 2 or name.isdigit() or not re.search(alone, asked):
+    if len(name) < 2 or name.isdigit():
+        return None
+    if not re.search(alone, asked) and not _asked_for(left, problem):
         return None
     return found._replace(text=right.strip(" $"))
+
+
+def _asked_for(left: str, problem: Problem) -> bool:
+    """Whether `left` is a formula of the question in another spelling: x³ for $x^3$."""
+    question = asked.question_of(problem.text)
+    formulas = [formula[1].strip() for formula in FORMULAS.finditer(question)]
+    if not formulas or len(left) > CLOSING or (mine := meaning(left)).op not in COMPOSED:
+        return False
+    return any(meaning(one) == mine for one in formulas if len(one) <= CLOSING)
 
 
 def _piecewise(gold: Gold, found: Found, problem: Problem) -> bool:
@@ -140,20 +153,26 @@ def _terms(text: str) -> list[str]:
 
 
 def worded(gold: Gold, text: str) -> Found | None:
-    """The end of the last sentence, where it is a ground truth that is no number."""
+    """What a text states, where that is a ground truth that is no number: in its last sentence,
+    or value by value where each has a name."""
     if gold.plain or gold.hard or not text.strip():
         return None
     mine = meaning(gold.text)
     if mine.op in VALUES:
         return None
+    seen = visible(text)
+    if (pairs := labelled.labels(_terms(gold.text))) and (span := labelled.stated(pairs, seen)):
+        said = ", ".join(f"{name} {value}" for name, value in pairs.items())
+        place = text.rfind(seen)
+        return Found(said, "prose", False, (place + span[0], place + span[1]))
     from verifiers.maths.compare import equal
 
-    for end in closing(visible(text)):
-        place = text.rfind(end)
-        for said in (end, PREDICATE.sub("", end)) if 0 < len(end) <= CLOSING and place >= 0 else ():
-            stands = equal(mine, meaning(said), False)
-            if stands and scope.asserted(text, place, place + len(end)):
-                return Found(said, "prose", False, (place, place + len(end)))
+    for end in closing(seen):
+        for said in (end, PREDICATE.sub("", end)) if 0 < len(end) <= CLOSING else ():
+            place = text.rfind(said)
+            stands = place >= 0 and equal(mine, meaning(said), False)
+            if stands and scope.asserted(text, place, place + len(said)):
+                return Found(said, "prose", False, (place, place + len(said)))
     return None
 
 
@@ -282,7 +301,9 @@ def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
         return _measured(gold, node, problem) is not False, engine
     counted = COUNT.fullmatch(found.text.rpartition("=")[2].strip())
     if counted and asked.counts(counted[2], problem.text):
-        return equal(mine, meaning(counted[1]), percent), engine
+        same = equal(mine, meaning(counted[1]), percent)
+        worked = "=" in found.text  # in another unit than was asked for: a step on the way
+        return same or (not worked and _measured(gold, node, problem) is True), engine
     if _measured(gold, node, problem):
         return True, engine
     if (bare := CONDITION.sub(r"\1", found.text)) != found.text and not CONDITION.search(gold.text):

@@ -127,6 +127,9 @@ def _ordered(sides: list[Node], relations: list[str]) -> Node:
     """An inequality, with a variable in it: one between constants is no answer."""
     if not any(symbols(side) for side in sides):
         return FALSE
+    if relations == ["!="] and sides[1].op == "list":
+        each = [Node("inequality", (sides[0], one), ("!=",)) for one in sides[1].args]
+        return _collection("list", each, None)
     return Node("inequality", tuple(sides), tuple(relations))
 
 
