@@ -43,6 +43,7 @@ def kill_at(recipe, folder, stage, step, whom):
         if any(e["stage"] == stage and e["step"] >= step for e in entries):
             break
         time.sleep(0.01)
+    assert process.poll() is None, process.communicate()[1]
     below = psutil.Process(process.pid).children(recursive=True)
     trainers = [
         p
