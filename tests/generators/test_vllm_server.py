@@ -126,6 +126,7 @@ def test_why_it_did_not_start_is_in_the_error(tmp_path, servers):
     assert all(gone(pid, 0) for start in starts(tmp_path) for pid in start["pids"])
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_left_to_whoever_has_it(tmp_path, servers, monkeypatch):
     taken = socket.create_server(("127.0.0.1", 0))
     ports, free = [taken.getsockname()[1]], vllm_server._free_port

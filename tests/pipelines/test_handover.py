@@ -346,6 +346,7 @@ def test_rl_without_anything_to_learn_is_skipped_with_the_reason(full, tmp_path)
     assert before.read_bytes() == after.read_bytes()
 
 
+@pytest.mark.slow
 def test_rl_that_runs_out_of_groups_says_after_how_many_rounds(full, tmp_path):
     run, counts, row, steps, out, err = edited(
         full, tmp_path, "stages.grpo.prompts=4", "stages.grpo.refill=1", "stages.grpo.rounds=50"

@@ -265,6 +265,7 @@ def test_grpo_raises_the_reward_from_chance(guesser, tmp_path):
     assert max(line["pass_rate"] for line in lines) >= 0.8
 
 
+@pytest.mark.slow
 def test_an_interrupted_grpo_ends_as_an_undisturbed_one(guesser, tmp_path):
     class Stop(Exception):
         pass
