@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.process import forget_peak, memory
-from benchmarks.sft_own import Given
-from students import engine, reward_model
+from benchmarks.sft_own import measured
+from students import reward_model
 from students.batches.pack import Document, Unit, pack, share
 from students.config import RewardModel
 from students.objectives.reward_model import Reward
@@ -36,22 +33,7 @@ def main(task: dict[str, Any]) -> dict[str, Any]:
     steps = [sorted(map(pair, part), key=_tokens) for part in parts[: task["steps"]]]
     given = [pack(units) for units in steps]
     config = RewardModel(learning_rate=1e-4, schedule="constant", warmup=0, checkpoint_every=10_000)
-    ends: list[float] = []
-    losses: list[float] = []
-    peaks: list[float] = []
-
-    def report(line: dict[str, Any]) -> None:
-        ends.append(time.perf_counter())
-        losses.append(line["loss"])
-        peaks.append(memory("VmHWM"))
-
-    base = forget_peak()
-    with tempfile.TemporaryDirectory() as folder:
-        engine.train(
-            model, tokenizer, Reward(centering=task["centering"]), Given(given), config,
-            Path(folder) / "out", len(given), report,
-        )  # fmt: skip
-    return {"ends": ends, "losses": losses, "peak_mb": peaks[-1] - base}
+    return measured(model, tokenizer, Reward(centering=task["centering"]), given, config)
 
 
 def _tokens(unit: Unit) -> int:

@@ -21,7 +21,8 @@ import torch  # noqa: E402
 
 from students import engine, models  # noqa: E402
 from students.batches.pack import Document, Packed, pack  # noqa: E402
-from students.config import SFT, Lora  # noqa: E402
+from students.config import SFT, Lora, Training  # noqa: E402
+from students.objectives import Objective  # noqa: E402
 from students.objectives.sft import Sft  # noqa: E402
 
 
@@ -57,16 +58,10 @@ def batches(path: str) -> list[Packed]:
     return [pack(documents(rows)) for rows in ordered]
 
 
-def main(task: dict[str, Any]) -> dict[str, Any]:
-    model, tokenizer = models.load(task["model"], "float32")
-    sum(float(p.detach().sum()) for p in model.parameters())  # reads what is only mapped
-    given = batches(task["batches"])
-    if task.get("lora"):
-        model = models.adapt(model, Lora(rank=task["lora"]), seed=0)
-    config = SFT(
-        learning_rate=1e-4, schedule="constant", warmup=0, checkpoint_every=10_000,
-        **task.get("options", {}),
-    )  # fmt: skip
+def measured(
+    model: Any, tokenizer: Any, objective: Objective, given: list[Packed], config: Training
+) -> dict[str, Any]:
+    """When each step ended, its loss, and the peak of memory over what was there before, in MB."""
     ends: list[float] = []
     losses: list[float] = []
     peaks: list[float] = []
@@ -79,9 +74,23 @@ def main(task: dict[str, Any]) -> dict[str, Any]:
     base = forget_peak()
     with tempfile.TemporaryDirectory() as folder:
         engine.train(
-            model, tokenizer, Sft(), Given(given), config, Path(folder) / "out", len(given), report
-        )
+            model, tokenizer, objective, Given(given), config, Path(folder) / "out", len(given),
+            report,
+        )  # fmt: skip
     return {"ends": ends, "losses": losses, "peak_mb": peaks[-1] - base}
+
+
+def main(task: dict[str, Any]) -> dict[str, Any]:
+    model, tokenizer = models.load(task["model"], "float32")
+    sum(float(p.detach().sum()) for p in model.parameters())  # reads what is only mapped
+    given = batches(task["batches"])
+    if task.get("lora"):
+        model = models.adapt(model, Lora(rank=task["lora"]), seed=0)
+    config = SFT(
+        learning_rate=1e-4, schedule="constant", warmup=0, checkpoint_every=10_000,
+        **task.get("options", {}),
+    )  # fmt: skip
+    return measured(model, tokenizer, Sft(), given, config)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from pipelines.tables import Table, rows
 from verifiers.files import place
 from verifiers.records import Completion, Group, Problem, Verdict, canonical_json
 
-PROBLEM_JSON = ("prompt", "answer", "parents", "meta")
 CHAIN_JSON = ("usage", "token_ids", "logprobs", "top_logprobs", "teacher", "sampling")
 NUMBERS = ("difficulty",)
 VERDICT = ("status", "score", "reason", "extracted")

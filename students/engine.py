@@ -76,52 +76,10 @@ def train(
     _hold(model, config.activations)
     scorer = scorer_of(model, uniform=getattr(objective, "uniform", False))
     run = _Run(scorer, objective, config, strategy)
-    state = checkpoints.latest(partial / "checkpoints")
-    done = 0
-    if state is not None:
-        checkpoints.restore(state, run.trained, run.optimizer)
-        source.load_state_dict(state["source"])
-        if validation is not None and state["validation"] is not None:
-            validation.load_state_dict(state["validation"])
-        done = int(state["step"])
-    run.module.train()
-    batches = iter(source)
-    start, tokens, step = time.monotonic(), 0, done
-    stop = validation is not None and validation.hopeless
-    while step < steps and not stop:
-        batch = next(batches, None)
-        if batch is None:
-            break
-        step += 1
-        rate = learning_rate(step, steps, config)
-        metrics = run.step(batch, rate)
-        tokens += len(batch.ids)
-        if not math.isfinite(metrics["loss"]):
-            raise DataError(f"the loss is {metrics['loss']} at step {step}")
-        metrics |= batch.metrics | {
-            "step": step,
-            "steps": steps,
-            "learning_rate": rate,
-            "tokens": len(batch.ids),
-        }
-        if validation is not None and validation.due(step, steps):
-            metrics["validation_loss"] = run.loss(validation.batch)
-            weights = functools.partial(checkpoints.weights, run.trained)
-            validation.note(step, metrics["validation_loss"], weights)
-            stop = validation.hopeless
-        seconds = time.monotonic() - start
-        metrics["tokens_per_second"] = round(tokens / seconds, 1)
-        metrics["seconds_left"] = round(seconds * (steps - step) / (step - done), 1)
-        stop = run.agreed(bool(report(metrics))) or stop
-        if step % config.checkpoint_every == 0 and step < steps:
-            state = checkpoints.capture(run.trained, run.optimizer)
-            state |= {"step": step, "source": source.state_dict()}
-            state["validation"] = validation.state_dict() if validation else None
-            if ranks.main():
-                checkpoints.write(partial / "checkpoints", step, state, config.keep_checkpoints)
+    last = _loop(run, source, steps, partial / "checkpoints", report, validation)
     run.finish(validation)
     if ranks.main():
-        summary = validation.summary(step) if validation else {}
+        summary = validation.summary(last) if validation else {}
         _save(model, tokenizer, summary, partial, out)
         if not keep:
             shutil.rmtree(partial)
@@ -150,6 +108,50 @@ def learning_rate(step: int, steps: int, config: Training) -> float:
     fall = 0.5 * (1 + math.cos(math.pi * x)) if config.schedule == "cosine" else 1 - x
     low = config.final_learning_rate
     return config.learning_rate * (low + (1 - low) * fall)
+
+
+def _loop(
+    run: _Run,
+    source: Source,
+    steps: int,
+    folder: Path,
+    report: Report,
+    validation: Validation | None,
+) -> int:
+    """All steps from the newest checkpoint in `folder` on; the number of the last one."""
+    done = step = run.restore(folder, source, validation)
+    run.module.train()
+    batches = iter(source)
+    start, tokens = time.monotonic(), 0
+    stop = validation is not None and validation.hopeless
+    while step < steps and not stop:
+        batch = next(batches, None)
+        if batch is None:
+            break
+        step += 1
+        rate = learning_rate(step, steps, run.config)
+        metrics = run.step(batch, rate)
+        tokens += len(batch.ids)
+        if not math.isfinite(metrics["loss"]):
+            raise DataError(f"the loss is {metrics['loss']} at step {step}")
+        metrics |= batch.metrics | {
+            "step": step,
+            "steps": steps,
+            "learning_rate": rate,
+            "tokens": len(batch.ids),
+        }
+        if validation is not None and validation.due(step, steps):
+            metrics["validation_loss"] = run.loss(validation.batch)
+            weights = functools.partial(checkpoints.weights, run.trained)
+            validation.note(step, metrics["validation_loss"], weights)
+            stop = validation.hopeless
+        seconds = time.monotonic() - start
+        metrics["tokens_per_second"] = round(tokens / seconds, 1)
+        metrics["seconds_left"] = round(seconds * (steps - step) / (step - done), 1)
+        stop = run.agreed(bool(report(metrics))) or stop
+        if step % run.config.checkpoint_every == 0 and step < steps:
+            run.checkpoint(folder, step, source, validation)
+    return step
 
 
 def _hold(model: Any, activations: str) -> None:
@@ -197,6 +199,27 @@ class _Run:
         if not sharded:
             self.module, self.optimizer = self.accelerator.prepare(scorer, self.optimizer)
         self.trained = {n: p for n, p in scorer.named_parameters() if p.requires_grad}
+
+    def restore(self, folder: Path, source: Source, validation: Validation | None) -> int:
+        """Put everything back as the newest checkpoint holds it; the step it is of, or 0."""
+        state = checkpoints.latest(folder)
+        if state is None:
+            return 0
+        checkpoints.restore(state, self.trained, self.optimizer)
+        source.load_state_dict(state["source"])
+        if validation is not None and state["validation"] is not None:
+            validation.load_state_dict(state["validation"])
+        return int(state["step"])
+
+    def checkpoint(
+        self, folder: Path, step: int, source: Source, validation: Validation | None
+    ) -> None:
+        """Write down all that `restore` puts back."""
+        state = checkpoints.capture(self.trained, self.optimizer)
+        state |= {"step": step, "source": source.state_dict()}
+        state["validation"] = validation.state_dict() if validation else None
+        if ranks.main():
+            checkpoints.write(folder, step, state, self.config.keep_checkpoints)
 
     def step(self, batch: Packed, rate: float) -> dict[str, Any]:
         """One optimizer step over all micro-batches of `batch`, those of all processes; metrics."""

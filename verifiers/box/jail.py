@@ -8,7 +8,6 @@ from typing import Any
 from . import system
 
 STACK = 100 << 20
-THREAD_STACK = 4 << 20
 OPEN_FILES = 256
 
 
