@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,9 +65,18 @@ def learn(job: Job, stage: Training, before: str | None, report: Any, count: int
                 found = event["done"]
         status = process.wait()
     if status or found is None:
-        last = "\n".join(output.read_text(errors="replace").splitlines()[-SHOWN:])
+        last = last_words(output.read_text(errors="replace"))
         raise PipelineError(f"training on {count} devices ended with status {status}:\n{last}")
     return found
+
+
+def last_words(output: str) -> str:
+    """The last lines of `output` up to where the launcher says which process failed, and how.
+
+    What it says after that, of itself, is longer than what the process said of its end.
+    """
+    said = re.split(r"(?m)(?<=failed \(exitcode: )(-?\d+\).*)$", output)
+    return "\n".join("".join(said[:2]).splitlines()[-SHOWN:])
 
 
 def _write(order: Path, job: Job, stage: Training, before: str | None) -> None:

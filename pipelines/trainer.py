@@ -57,6 +57,9 @@ def main(order: Path) -> int:
             return 1
         finally:
             servers.stop()
+    from students import ranks
+
+    ranks.leave()
     tell(done=found)
     return 0
 

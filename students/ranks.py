@@ -27,6 +27,16 @@ def join() -> None:
         PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
 
 
+def leave() -> None:
+    """Part from the other processes, to be called before a process ends that did its work.
+
+    One that ends without it is killed by its own gloo threads, now and then: they let go of
+    tensors when Python is no longer there (https://github.com/pytorch/pytorch/pull/179291).
+    """
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def count() -> int:
     """How many processes train together."""
     return dist.get_world_size() if dist.is_initialized() else 1

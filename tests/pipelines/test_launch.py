@@ -8,6 +8,7 @@ import time
 import psutil
 import pytest
 
+from pipelines import launch
 from pipelines import recipe as recipes
 from pipelines.errors import UsageError
 from tests.pipelines.recipe_text import LIFE
@@ -28,6 +29,18 @@ def test_what_is_said_elsewhere_is_pointed_to(tmp_path):
         (tmp_path / "r.yaml").write_text(TWO.replace("devices: 2", wrong))
         with pytest.raises(UsageError, match=f"distill calls it '{right}'"):
             recipes.load(str(tmp_path / "r.yaml"))
+
+
+def test_of_a_process_that_died_its_own_last_words_are_shown():
+    theirs = [f"line {n}" for n in range(30)]
+    report = [
+        "E1126 1 2 torch/distributed/elastic/api.py:2] failed (exitcode: -6) local_rank: 0 (pid: 3)",
+        "Traceback (most recent call last):",
+        "ChildFailedError: ...",
+    ]
+    shown = launch.last_words("\n".join([*theirs, *report])).splitlines()
+    assert shown == [*theirs[-launch.SHOWN + 1 :], report[0]]
+    assert launch.last_words("\n".join(theirs)).splitlines() == theirs[-launch.SHOWN :]
 
 
 def kill_at(recipe, folder, stage, step, whom):

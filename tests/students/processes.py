@@ -103,3 +103,4 @@ if __name__ == "__main__":
             torch.save(found, folder / "found.pt")
     else:
         train(folder, sys.argv[3], int(sys.argv[4]))
+    ranks.leave()
