@@ -1,6 +1,6 @@
 """SFT against TRL 1.16: same model, same rows, same order, one run; medians of three.
 
-    python benchmarks/students_sft.py [--json] [--docs] [--only sft,lora,checks] [--repeat 3]
+    python benchmarks/students_sft.py [--json] [--docs] [--only sft,cpt,lora,checks] [--repeat 3]
 
 TRL lives in `.peers/trl`, which this builds. It runs as installed (`stock`) and with only the
 learned tokens scored in its fused head, as on CUDA (`compact`); the bars are against the latter.
@@ -67,14 +67,14 @@ def llama(folder: Path) -> None:
     byte_tokenizer().save_pretrained(folder)
 
 
-def random_rows(count: int) -> Iterator[Run]:
-    """Chats of about 213 tokens, 841 at most, a third of them prompt."""
+def random_rows(count: int, chats: bool = True) -> Iterator[Run]:
+    """Chats of about 213 tokens, 841 at most, a third of them prompt; or texts of as many."""
     import numpy as np
 
     rng = np.random.default_rng(0)
     for _ in range(count):
         total = int(np.clip(np.exp(rng.normal(np.log(185), 0.55)), 48, 841))
-        prompt = int(np.clip(rng.normal(70, 20), 16, total - 16))
+        prompt = int(np.clip(rng.normal(70, 20), 16, total - 16)) if chats else 1
         ids = (rng.zipf(1.2, total) % 16000 + 300).tolist()
         yield {"ids": ids, "mask": [False] * prompt + [True] * (total - prompt)}
 
@@ -133,6 +133,16 @@ class Comparison:
         run = fresh("sft_own", task)
         return run | {"rate": peer["timed"] / (run["ends"][-1] - run["ends"][0])}
 
+    def turns(self, name: str, repeat: int) -> Run:
+        """Both in turns, `repeat` times, and how far the losses of the first step are apart."""
+        theirs: list[Run] = []
+        ours: list[Run] = []
+        for _ in range(repeat):
+            theirs.append(self.trl(compact=True))
+            ours.append(self.own(theirs[-1]))
+        apart = abs(ours[0]["losses"][0] - theirs[0]["losses"][0])
+        return against(name, ours, theirs) | {f"{name}_loss_to_trl": apart}
+
 
 def middle(runs: list[Run], key: str) -> float:
     return round(statistics.median(run[key] for run in runs), 1)
@@ -184,6 +194,15 @@ def sft(work: Path, repeat: int) -> Run:
     return figures
 
 
+def cpt(work: Path, repeat: int) -> Run:
+    """Texts of which every token is learned: TRL packed, one bin of 1,024 tokens at a time."""
+    model = work / "texts"
+    llama(model)
+    task = {"max_length": 1024, "packed": True, "batch": 1, "accumulate": 2, "steps": 5}
+    compare = Comparison(work / "cpt", model, random_rows(56, chats=False), task, OPTIONS)
+    return compare.turns("cpt", repeat)
+
+
 def lora(work: Path, repeat: int) -> Run:
     """SmolLM2 with LoRA of rank 16 on chat rows, against TRL packed with peft."""
     model = MODELS / "SmolLM2-135M-Instruct"
@@ -191,12 +210,7 @@ def lora(work: Path, repeat: int) -> Run:
         sys.exit(f"no model at {model}: run `make pretrained`, or set DISTILL_MODELS")
     task = {"max_length": 1024, "lora": 16, "packed": True, "batch": 1, "accumulate": 1, "steps": 4}
     compare = Comparison(work / "lora", model, chat_rows(model, 24), task, OPTIONS)
-    theirs, ours = [], []
-    for _ in range(repeat):
-        theirs.append(compare.trl(compact=True))
-        ours.append(compare.own(theirs[-1]))
-    figures = against("lora", ours, theirs)
-    figures["lora_loss_to_trl"] = abs(ours[0]["losses"][0] - theirs[0]["losses"][0])
+    figures = compare.turns("lora", repeat)
     figures["lora_speed_to_trl_packed"] = figures["lora_speed"]
     figures["lora_memory_to_trl_packed"] = figures["lora_memory"]
     return figures
@@ -233,11 +247,12 @@ def checks(work: Path, repeat: int) -> Run:
     return figures
 
 
-PARTS = {"sft": sft, "lora": lora, "checks": checks}
+PARTS = {"sft": sft, "cpt": cpt, "lora": lora, "checks": checks}
 ROWS = (
     ("SFT, TRL packed", "packed"),
     ("SFT, TRL packed, one bin at once", "packed_singly"),
     ("SFT, TRL padded", "padded"),
+    ("CPT, TRL packed, one bin at once", "cpt"),
     ("LoRA on SmolLM2, TRL packed", "lora"),
 )
 

@@ -30,15 +30,19 @@ SHOWN = 20
 
 
 def processes(student: StudentConfig | None) -> int:
-    """How many processes train the student; UsageError where there are not enough GPUs."""
-    asked = student.devices if student else 1
-    if asked == 1:
+    """How many processes train the student; UsageError where the machine has too few GPUs."""
+    if student is None or student.devices == 1:
         return 1
     import torch
 
-    gpus = torch.cuda.device_count()
+    gpus, asked = torch.cuda.device_count(), student.devices
     if asked == "auto":
-        return max(1, gpus)
+        asked = max(1, gpus)
+        if asked % student.context_parallel:
+            raise UsageError(
+                f"student.devices is {asked} here, no multiple of "
+                f"student.context_parallel={student.context_parallel}"
+            )
     if gpus and asked > gpus:
         raise UsageError(f"student.devices is {asked}, and this machine has {gpus} GPUs")
     return asked

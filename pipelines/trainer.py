@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,8 @@ from students.memory import few_kernels, one_heap
 from verifiers.base import VerifierError
 
 FAILURES = (PipelineError, StudentError, GeneratorError, VerifierError, OSError)
+HEARD = 10.0
+"""Seconds that the main process has to tell what failed in it too: the first to end ends all."""
 MISTAKES = (UsageError, ModelError, VerifierError)
 
 
@@ -53,6 +56,9 @@ def main(order: Path) -> int:
             job = Job(recipe, folder, Told(tell), servers)
             found = train.learn(job, stage, asked["before"], lambda metrics: tell(metrics=metrics))
         except FAILURES as error:
+            print(error, file=sys.stderr)
+            if os.environ["RANK"] != "0":
+                time.sleep(HEARD)
             tell(failed=str(error), mistake=isinstance(error, MISTAKES))
             return 1
         finally:

@@ -88,6 +88,10 @@ class StudentConfig(Section):
         "ddp", description="On many devices: `ddp` holds the whole student on each, `fsdp2` splits "
         "its weights, gradients and moments over all."
     )  # fmt: skip
+    context_parallel: int = Field(
+        1, gt=0, description="Devices that share the tokens of each micro-batch, so that a long "
+        "document need not fit on one; devices and attention heads are to be multiples of it."
+    )  # fmt: skip
     trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(
         [], description="Where the metrics of training go beside metrics.jsonl."
     )
@@ -102,13 +106,16 @@ class StudentConfig(Section):
             raise ValueError("give either model or scratch")
         if self.lora is not None and self.lora.quantize and self.scratch is not None:
             raise ValueError("lora.quantize needs a model; scratch has no weights to quantise")
+        if self.devices != "auto" and self.devices % self.context_parallel:
+            raise ValueError("devices must be a multiple of context_parallel")
         if len(set(self.tokens)) < len(self.tokens):
             raise ValueError("tokens: a token stands there twice")
         return self
 
     def shaping(self) -> dict[str, Any]:
         """What the trained student depends on: not where it is trained, nor who watches."""
-        return self.model_dump(mode="json", exclude={"devices", "strategy", "trackers"})
+        where = {"devices", "strategy", "context_parallel", "trackers"}
+        return self.model_dump(mode="json", exclude=where)
 
 
 class Training(Section):

@@ -52,6 +52,7 @@ def train(
     seed: int = 0,
     validation: Validation | None = None,
     strategy: Strategy = "ddp",
+    context_parallel: int = 1,
 ) -> Path:
     """Train `model` for `steps` optimizer steps and save it as the folder `out`.
 
@@ -64,10 +65,11 @@ def train(
     caller who has yet to note the result.
 
     Started by torchrun or accelerate, the processes train together by `strategy`; each calls this
-    with the same arguments, and only the main one writes.
+    with the same arguments, and only the main one writes. Teams of `context_parallel` processes
+    share the tokens of each micro-batch.
 
     Raises DataError where the loss is not finite, ModelError where accelerate was configured for
-    another way to train, such as DeepSpeed.
+    another way to train, such as DeepSpeed, or processes or heads cannot be shared by teams.
     """
     ranks.join()
     partial = partial_of(out)
@@ -75,6 +77,7 @@ def train(
     hold_whole(model)
     _hold(model, config.activations)
     scorer = scorer_of(model, uniform=getattr(objective, "uniform", False))
+    scorer.spread(ranks.team(context_parallel))
     run = _Run(scorer, objective, config, strategy)
     last = _loop(run, source, steps, partial / "checkpoints", report, validation)
     run.finish(validation)
@@ -191,6 +194,7 @@ class _Run:
             )
         self.objective, self.config = objective, config
         self.scorer = scorer
+        self.together = scorer.team.size() if scorer.team else 1
         self.module: nn.Module = scorer
         sharded = strategy == "fsdp2" and ranks.count() > 1
         if sharded:
@@ -234,7 +238,7 @@ class _Run:
                 loss, metrics = self.objective(self.module(micro), micro, normaliser)
                 # gradients are averaged over processes, and the sum is wanted
                 self.accelerator.backward(loss * (share * ranks.count()))
-            _add(totals, metrics, share)
+            _add(totals, metrics, share / self.together)
         norm = self.accelerator.clip_grad_norm_(self.scorer.parameters(), self.config.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -247,7 +251,8 @@ class _Run:
         totals: dict[str, Tensor] = {}
         self.module.eval()
         for micro, share in self._dealt(batch):
-            _add(totals, self.objective(self.scorer(micro), micro, normaliser)[1], share)
+            metrics = self.objective(self.scorer(micro), micro, normaliser)[1]
+            _add(totals, metrics, share / self.together)
         self.module.train()
         self._reshard()
         return _numbers(totals)["loss"]
@@ -267,8 +272,9 @@ class _Run:
             checkpoints.set_weights(whole, validation.weights)
 
     def _dealt(self, batch: Packed) -> list[tuple[Packed, float]]:
-        """This process's micro-batches on its device, and 1, or 0 for those that count nothing."""
-        micros = deal(batch, ranks.count(), ranks.own(), self.config.tokens_per_micro_batch)
+        """This team's micro-batches on its device, and 1, or 0 for those that count nothing."""
+        teams, own = ranks.count() // self.together, ranks.own() // self.together
+        micros = deal(batch, teams, own, self.config.tokens_per_micro_batch)
         return [(m.packed.to(self.accelerator.device), float(not m.blank)) for m in micros]
 
     def _no_sync(self) -> Any:

@@ -3,8 +3,7 @@
 StudentError            base of all below; the message is one plain sentence for a person
 ├── ModelError          a model or tokenizer cannot be loaded or built
 ├── DataError           rows cannot be trained on (no trainable token, a template that cannot mask)
-├── TrackerError        a tracker's package is not installed
-└── CheckpointError     no checkpoint can be resumed
+└── TrackerError        a tracker's package is not installed
 """
 
 
@@ -22,7 +21,3 @@ class DataError(StudentError):
 
 class TrackerError(StudentError):
     """A tracker's package is not installed."""
-
-
-class CheckpointError(StudentError):
-    """No checkpoint can be resumed."""

@@ -23,6 +23,7 @@ from transformers import (
 from transformers.utils import logging
 
 from students.adapters import adapt, merge_error
+from students.batches import spread
 from students.batches.attention import NAME as ATTENTION
 from students.config import Scratch, StudentConfig
 from students.errors import ModelError
@@ -156,6 +157,7 @@ def rehearse(student: StudentConfig, reward: bool = False) -> None:
     else:
         config = check(str(student.model))
         tokenizer = load_tokenizer(str(student.model))
+    spread.check(config, student.context_parallel)
     if student.lora is not None and student.lora.quantize:
         quantization(student.lora.quantize, torch.float32)
     try:

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
+from students.errors import ModelError
+
 T = TypeVar("T")
 PATIENCE = timedelta(hours=6)
 """How long a process waits for another: verdicts and a long evaluation stand in between."""
@@ -50,6 +52,15 @@ def own() -> int:
 def main() -> bool:
     """True in the one process that writes and reports."""
     return own() == 0
+
+
+def team(size: int) -> dist.ProcessGroup | None:
+    """The process's group where `size` neighbours each share something; None where it is alone."""
+    if size == 1:
+        return None
+    if count() % size:
+        raise ModelError(f"{count()} processes cannot be divided into teams of {size}")
+    return dist.new_subgroups(size, timeout=PATIENCE)[0]
 
 
 def gather(value: T) -> list[T]:

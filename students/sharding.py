@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from students import ranks
@@ -19,7 +19,8 @@ def shard(scorer: Scorer) -> None:
     """Split the weights of every decoder layer, and of what is outside them, over all processes.
 
     Each process then holds its part, and a layer is whole only while it is passed through. Raises
-    ModelError where the model does not say what its layers are.
+    ModelError where the model does not say what its layers are. Layers of a model that computes in
+    16 bits are gathered in 16 bits; gradients are summed in 32.
     """
     names = set(getattr(scorer.model, "_no_split_modules", None) or ())
     layers = [module for module in scorer.modules() if type(module).__name__ in names]
@@ -28,8 +29,12 @@ def shard(scorer: Scorer) -> None:
         raise ModelError(f"{kind} does not name its layers, so fsdp2 cannot split it: use ddp")
     device = next(scorer.parameters()).device.type
     mesh = init_device_mesh(device, (ranks.count(),))
+    short = getattr(scorer.model, "computes_in", None)
+    policy = MixedPrecisionPolicy(
+        short, torch.float32 if short else None, cast_forward_inputs=False
+    )
     for layer in layers:
-        fully_shard(layer, mesh=mesh)
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(scorer, mesh=mesh)
 
 

@@ -65,6 +65,7 @@ def learn(job: Job, stage: Training, before: str | None, report: Report) -> Coun
             model, tokenizer, plan.objective, plan.source, stage, out, plan.steps, report,
             keep=True, seed=job.recipe.seed, validation=plan.validation,
             strategy=job.recipe.student.strategy,
+            context_parallel=job.recipe.student.context_parallel,
         )  # fmt: skip
     summary = json.loads((out / "training.json").read_text())
     if plan.held is not None and ranks.main():

@@ -15,11 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AttentionInterface
 
+from students.errors import ModelError
+
 NAME = "distill"
 
 
 class Context(Protocol):
-    """Decides what each query attends to."""
+    """Decides what each query attends to, of no more than `longest` tokens."""
+
+    @property
+    def longest(self) -> int: ...
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """Attention output [B, T, H, D] of query [B, H, T, D] on key and value [B, K, T, D]."""
@@ -36,11 +41,20 @@ def attention(
     context: Context | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """The function that transformers calls in every layer."""
+    """The function that transformers calls in every layer.
+
+    Raises ModelError for attention of other kinds; a sliding window is none where all fit into it.
+    """
     if context is None:
         raise ValueError("attention 'distill' needs a context: pass context=Segments(lengths)")
-    if kwargs.get("sliding_window") or kwargs.get("softcap"):
-        raise ValueError("sliding-window and soft-capped attention are not available packed")
+    if kwargs.get("softcap") or kwargs.get("s_aux") is not None:
+        raise ModelError("attention that is soft-capped or has sinks is not available")
+    window = kwargs.get("sliding_window")
+    if window and context.longest > window:
+        raise ModelError(
+            f"the model's attention slides over {window} tokens, and a document of "
+            f"{context.longest} is longer: lower max_length"
+        )
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     return context.attend(int(module.layer_idx), query, key, value, scale), None  # type: ignore[arg-type]
 
@@ -72,6 +86,7 @@ class Segments:
         before = torch.tensor(follows or [-1] * len(lengths))
         ahead = torch.where(before >= 0, size[before], 0)
         whole = size + ahead
+        self.longest = int(whole.max())
         read = [d for d in range(len(lengths)) if d not in set(follows)]
         self.shapes: list[tuple[int, int]] = []
         tokens, reals = [], []

@@ -146,6 +146,6 @@ def _recomputed(head: Any, hidden: Tensor, targets: Tensor) -> Tensor:
     size = max(1, LOGITS_PER_CHUNK[hidden.device.type] // words)
     parts = [
         checkpoint(score, hidden[i : i + size], targets[i : i + size], use_reentrant=False)
-        for i in range(0, len(targets), size)
+        for i in range(0, max(1, len(targets)), size)  # the head is passed through even for none
     ]
-    return torch.cat(parts) if parts else hidden.new_zeros(0)
+    return torch.cat(parts)

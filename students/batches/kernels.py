@@ -57,6 +57,8 @@ class Blocks:
         owner = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
         owner = owner.to(device)
         before = torch.tensor(follows or [-1] * len(lengths), device=device)
+        ahead = [lengths[f] if f >= 0 else 0 for f in follows or [-1] * len(lengths)]
+        self.longest = max(map(sum, zip(lengths, ahead, strict=True)))
 
         def sees(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
             mine, other = owner[query], owner[key]

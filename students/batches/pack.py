@@ -95,13 +95,9 @@ class Packed:
         """The attention of these documents, for queries of `dtype`."""
         return context(self.lengths, self.follows, self.ids.device, dtype)
 
-    def rounded(self) -> Packed:
-        """The batch with a few tokens at its end that nobody sees, so that few lengths are met.
-
-        At most a sixteenth more. oneDNN compiles a kernel for every shape of a product.
-        """
-        count = len(self.ids)
-        more = -count % (1 << max(0, count.bit_length() - 5))
+    def padded(self, multiple: int) -> Packed:
+        """The batch with tokens at its end that nobody sees, up to a multiple of some number."""
+        more = -len(self.ids) % multiple
         if not more:
             return self
         return replace(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from students.batches.head import logprobs
 from students.batches.pack import Packed
-from students.batches.products import use_onednn
+from students.batches.products import few_shapes, use_onednn
+from students.batches.spread import Spread, check, gathered, stretch
 from students.errors import ModelError
 from students.precision import computing
 
@@ -35,27 +39,55 @@ class Scorer(nn.Module):
         use_onednn(model)
         self.model = model
         self.uniform = uniform
+        self.team: dist.ProcessGroup | None = None
+
+    def spread(self, team: dist.ProcessGroup | None) -> None:
+        """Let the processes of `team` share the tokens of each batch, which all are given.
+
+        Raises ModelError where they cannot share the model's heads.
+        """
+        if team is not None:
+            check(self.model.config, team.size())
+        self.team = team
 
     def forward(self, packed: Packed) -> Tensor:
         """Log-probs [N] of the N learned tokens of `packed`, in order."""
-        with computing(self.model):
-            where, source = packed.sources()
-            hidden = self.hidden(packed).index_select(0, source)
-            head = self.model.get_output_embeddings()
-            return logprobs(head, hidden, packed.ids[where], self.uniform)
+        where, source = packed.sources()
+        targets = packed.ids[where]
+        head = self.model.get_output_embeddings()
+        return self._scores(
+            packed, source, lambda hidden, own: logprobs(head, hidden, targets[own], self.uniform)
+        )
 
     def hidden(self, packed: Packed) -> Tensor:
-        """Last hidden states [T, width], on a CPU with a few rows that nobody reads behind them."""
-        if packed.ids.device.type == "cpu":
-            packed = packed.rounded()
-        decoder = self.model.get_decoder()
-        output = decoder(
-            input_ids=packed.ids[None],
-            position_ids=packed.positions()[None],
-            context=packed.context(self._dtype(packed.ids.device.type)),
-            use_cache=False,
+        """Last hidden states [T, width], with a few rows that nobody reads behind them.
+
+        Of a team's stretch only, where there is one.
+        """
+        alike = few_shapes(len(packed.ids)) if packed.ids.device.type == "cpu" else 1
+        packed = packed.padded(math.lcm(alike, self.team.size() if self.team else 1))
+        ids, positions = packed.ids, packed.positions()
+        context = packed.context(self._dtype(ids.device.type))
+        if self.team is not None:
+            own = stretch(len(ids), self.team)
+            ids, positions, context = ids[own], positions[own], Spread(context, self.team)
+        output = self.model.get_decoder()(
+            input_ids=ids[None], position_ids=positions[None], context=context, use_cache=False
         )
         return output.last_hidden_state[0]
+
+    def _scores(
+        self, packed: Packed, places: Tensor, score: Callable[[Tensor, Any], Tensor]
+    ) -> Tensor:
+        """One score for each of `places`: `score` of its hidden state, and of which they are."""
+        with computing(self.model):
+            hidden = self.hidden(packed)
+            if self.team is None:
+                return score(hidden.index_select(0, places), slice(None))
+            first = self.team.rank() * len(hidden)
+            own = ((places >= first) & (places < first + len(hidden))).nonzero().squeeze(1)
+            found = score(hidden.index_select(0, places[own] - first), own)
+            return gathered(found, own, len(places), self.team)
 
     def _dtype(self, kind: str) -> torch.dtype:
         """What the attention's queries are in."""
@@ -74,10 +106,11 @@ class Rewarder(Scorer):
     def forward(self, packed: Packed) -> Tensor:
         """Rewards [answers] of `packed`, in order: of all documents but shared prompts."""
         last = torch.tensor(packed.lengths).cumsum(0)[packed.answers] - 1
-        with computing(self.model):
-            hidden = self.hidden(packed).index_select(0, last.to(packed.ids.device))
         head = self.model.score  # in 32 bits in training: 16 would not tell close rewards apart
-        return head(hidden.to(head.weight.dtype)).float().sum(1)
+        return self._scores(
+            packed, last.to(packed.ids.device),
+            lambda hidden, _: head(hidden.to(head.weight.dtype)).float().sum(1),
+        )  # fmt: skip
 
 
 def scorer(model: Any, uniform: bool = False) -> Scorer:

@@ -103,6 +103,11 @@ class Cache:
         )
         return out.reshape(rows, 1, heads, size)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row."""
+        return self.width
+
     def keep(self, alive: Tensor) -> None:
         """Drop the rows that are not in `alive` (indices)."""
         self.lengths = self.lengths[alive]

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -43,6 +44,17 @@ def test_of_a_process_that_died_its_own_last_words_are_shown():
     assert launch.last_words("\n".join(theirs)).splitlines() == theirs[-launch.SHOWN :]
 
 
+def below(process):
+    """Everything that a run has started, and which of it are the two processes that train."""
+    found, trainers = psutil.Process(process.pid).children(recursive=True), []
+    for child in found:
+        with suppress(psutil.Error):  # some end while they are looked at
+            line = child.cmdline()
+            if "pipelines.trainer" in line and "--nproc-per-node" not in line:
+                trainers.append(child)
+    return found, trainers
+
+
 def kill_at(recipe, folder, stage, step, whom):
     """Run until `stage` has done `step`, then SIGKILL the run or one of the processes it started."""
     process = subprocess.Popen(
@@ -50,23 +62,17 @@ def kill_at(recipe, folder, stage, step, whom):
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     file = folder / "metrics.jsonl"
-    while process.poll() is None:
+    started, trainers = [], []
+    while len(trainers) < 2:
+        assert process.poll() is None, process.communicate()[1]
         lines = file.read_text().splitlines(keepends=True) if file.exists() else []
         entries = [json.loads(line) for line in lines if line.endswith("\n")]
         if any(e["stage"] == stage and e["step"] >= step for e in entries):
-            break
+            started, trainers = below(process)
         time.sleep(0.01)
-    assert process.poll() is None, process.communicate()[1]
-    below = psutil.Process(process.pid).children(recursive=True)
-    trainers = [
-        p
-        for p in below
-        if "pipelines.trainer" in p.cmdline() and "--nproc-per-node" not in p.cmdline()
-    ]
-    assert len(trainers) == 2
     (process if whom == "run" else trainers[1]).send_signal(signal.SIGKILL)
     _, said = process.communicate()
-    _, alive = psutil.wait_procs(below, timeout=5)
+    _, alive = psutil.wait_procs(started, timeout=20)
     assert not alive
     return process.returncode, said
 

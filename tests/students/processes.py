@@ -1,4 +1,4 @@
-"""What the tests of test_devices.py run in several processes: gradients OUT, or train OUT STRATEGY STEP.
+"""What the tests of test_devices.py run in several processes: gradients OUT PRECISION, or train OUT STRATEGY STEP.
 
 `train` ends by SIGKILL of one of its processes after STEP, where that is not 0.
 """
@@ -19,11 +19,14 @@ from students.batches.scorer import scorer as scorer_of
 from students.config import DPO, SFT, Lora, Scratch
 from students.objectives.dpo import Dpo
 from students.objectives.sft import Sft
+from students.precision import compute_in
 from students.reference import with_reference
 from students.sources import FileSource
 
-SHAPE = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128, context=128)
+SHAPE = Scratch(hidden_size=64, layers=2, heads=2, kv_heads=1, intermediate_size=128, context=128)
 STEPS = 14
+WAYS = [("ddp", 1), ("fsdp2", 1), ("ddp", 2), ("fsdp2", 2)]
+SHORT = [("fsdp2", 1), ("fsdp2", 2)]
 
 
 def rows(n):
@@ -48,15 +51,22 @@ def batches(model, tokenizer, cache):
     ]  # fmt: skip
 
 
-def gradients(strategies, out):
-    """The gradients, metrics and new weights of one step of each batch, in float64."""
+def gradients(ways, out, short=False):
+    """The gradients, metrics and new weights of one step of each batch, by each of `ways`.
+
+    Those are strategies and how many processes share the tokens. In float64, or `short`: 16 bits.
+    """
     found = {}
     model, tokenizer = models.build(SHAPE, seed=0)
-    model.double()
+    if short:
+        compute_in(model, "bfloat16")
+    else:
+        model.double()
     cases = batches(model, tokenizer, out)
-    for strategy in strategies:
+    for strategy, together in ways:
         for number, (objective, config, batch) in enumerate(cases):
             scorer = scorer_of(copy.deepcopy(model), getattr(objective, "uniform", False))
+            scorer.spread(ranks.team(together))
             run = engine._Run(scorer, objective, config, strategy)
             kept = {}
 
@@ -69,7 +79,7 @@ def gradients(strategies, out):
             loss = run.loss(batch)
             run.finish(None)
             weights = {n: p.detach() for n, p in run.scorer.named_parameters()}
-            found[f"{strategy} {number}"] = {
+            found[f"{strategy} {together} {number}"] = {
                 "gradients": kept, "weights": weights, "metrics": metrics | {"after": loss}
             }  # fmt: skip
     return found
@@ -98,7 +108,8 @@ if __name__ == "__main__":
     ranks.join()
     folder = Path(sys.argv[2])
     if sys.argv[1] == "gradients":
-        found = gradients(["ddp", "fsdp2"], folder)
+        short = sys.argv[3] == "short"
+        found = gradients(SHORT if short else WAYS, folder, short)
         if ranks.main():
             torch.save(found, folder / "found.pt")
     else:

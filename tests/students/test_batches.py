@@ -9,7 +9,7 @@ from students.batches.encode import Encoder, as_chat, document, encode_chats
 from students.batches.pack import Document, pack
 from students.batches.scorer import Scorer
 from students.config import DPO, SFT, Scratch
-from students.errors import DataError
+from students.errors import DataError, ModelError
 from students.stages import from_rows
 
 SHAPES = {
@@ -65,6 +65,22 @@ def test_one_document_never_touches_another(student):
     n = sum(same.mask)
     assert torch.equal(a[-n:], b[-n:])
     assert not torch.equal(a[:-n], b[:-n])
+
+
+def test_a_sliding_window_is_none_for_documents_that_fit_into_it():
+    model, tokenizer = models.build(
+        SHAPES["llama"].model_copy(update={"architecture": "mistral"}), 1
+    )
+    docs = documents(tokenizer, "1+1=?", "12-3=?" * 2)
+    model.config.sliding_window = max(len(d.ids) for d in docs)
+    for layer in model.model.layers:
+        layer.self_attn.config = model.config
+    packed = Scorer(model)(pack((d,) for d in docs))
+    alone = torch.cat([reference(model, d) for d in docs])
+    torch.testing.assert_close(packed, alone, rtol=1e-5, atol=1e-5)
+    model.config.sliding_window -= 1
+    with pytest.raises(ModelError, match="lower max_length"):
+        Scorer(model)(pack((d,) for d in docs))
 
 
 def test_micro_batches_are_whole_documents_and_lose_nothing():
