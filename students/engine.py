@@ -135,8 +135,9 @@ def _loop(
         rate = learning_rate(step, steps, run.config)
         metrics = run.step(batch, rate)
         tokens += len(batch.ids)
-        if not math.isfinite(metrics["loss"]):
-            raise DataError(f"the loss is {metrics['loss']} at step {step}")
+        for name in ("loss", "grad_norm"):
+            if not math.isfinite(metrics[name]):
+                raise DataError(f"{name} is {metrics[name]} at step {step}")
         metrics |= batch.metrics | {
             "step": step,
             "steps": steps,

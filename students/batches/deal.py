@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from students.batches.pack import Packed
+
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -19,22 +22,38 @@ class Micro:
 def deal(batch: Packed, ranks: int, rank: int, max_tokens: int) -> list[Micro]:
     """The micro-batches of process `rank` of `ranks`, as many as every other process has.
 
-    Units go, longest first, to the process with the fewest tokens so far, and stay in the order of
-    the batch. Every forward and backward pass of a sharded model is a meeting of all processes, so
-    whoever has fewer micro-batches than another, or none, goes through the shortest unit again as
-    a blank. Each process works out the deal of all, so nothing is sent.
+    Every forward and backward pass of a sharded model is a meeting of all processes, so whoever has
+    fewer micro-batches than another, or none, goes through the shortest unit again as a blank. Each
+    process works out the deal of all, so nothing is sent.
     """
     if ranks == 1:
-        return [Micro(part) for part in batch.split(max_tokens)]
+        return [Micro(part) for part in _parts(batch, max_tokens)]
     sizes = batch.sizes()
-    shares: list[list[int]] = [[] for _ in range(ranks)]
-    loads = [(0, n) for n in range(ranks)]
-    for unit in sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True):
-        tokens, least = heapq.heappop(loads)
-        shares[least].append(unit)
-        heapq.heappush(loads, (tokens + sizes[unit], least))
-    parts = [batch.take(sorted(s)).split(max_tokens) if s else [] for s in shares]
+    shares = evenly(sizes, ranks)
+    parts = [_parts(batch.take(share), max_tokens) if share else [] for share in shares]
     most = max(map(len, parts))
     blank = batch.take([min(range(len(sizes)), key=sizes.__getitem__)])
     own = [Micro(part) for part in parts[rank]]
     return own + [Micro(blank, blank=True)] * (most - len(own))
+
+
+def evenly(sizes: Sequence[int], count: int) -> list[list[int]]:
+    """Units of some `sizes` in `count` lots: longest first to whoever has least, then in order."""
+    lots: list[list[int]] = [[] for _ in range(count)]
+    loads = [(0, n) for n in range(count)]
+    for unit in sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True):
+        tokens, least = heapq.heappop(loads)
+        lots[least].append(unit)
+        heapq.heappush(loads, (tokens + sizes[unit], least))
+    return [sorted(lot) for lot in lots]
+
+
+def _parts(batch: Packed, max_tokens: int) -> list[Packed]:
+    """Micro-batches of at most `max_tokens`: in order, or in lots where those are fewer."""
+    parts, sizes = batch.split(max_tokens), batch.sizes()
+    fewest = -(-sum(sizes) // max_tokens)
+    for count in range(fewest, min(len(parts), fewest + TRIES)):
+        lots = evenly(sizes, count)
+        if all(sum(sizes[unit] for unit in lot) <= max_tokens for lot in lots):
+            return [batch.take(lot) for lot in lots]
+    return parts

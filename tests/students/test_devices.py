@@ -9,6 +9,7 @@ from accelerate.utils import DistributedType
 
 from students import engine, models
 from students.batches.deal import deal
+from students.batches.pack import Document, pack
 from students.batches.scorer import Scorer
 from students.errors import ModelError
 from tests.students import processes
@@ -55,6 +56,15 @@ def test_every_unit_is_dealt_once_and_all_processes_have_as_many_micro_batches(c
                 found += [document.tolist() for document in part.ids.split(part.lengths)]
         assert sorted(found) == sorted(d.tolist() for d in batch.ids.split(batch.lengths))
         assert max(loads) - min(loads) <= max(batch.sizes())
+
+
+def test_units_that_would_not_fill_micro_batches_in_order_go_by_size():
+    batch = pack((Document(range(n), [False] * n),) for n in (3, 9, 9, 2, 7, 10))
+    assert [part.lengths for part in batch.split(10)] == [[3], [9], [9], [2, 7], [10]]
+    found = {n: [m.packed.lengths for m in deal(batch, 1, 0, n)] for n in (3, 11, 12)}
+    assert found[3] == [[n] for n in batch.lengths]
+    assert found[11] == [[10], [9, 2], [9], [3, 7]]  # in order there would be five
+    assert found[12] == [[3, 9], [9, 2], [7], [10]]
 
 
 def test_the_shares_of_all_processes_add_up_to_the_gradient_of_the_whole_step(cases):
