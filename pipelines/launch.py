@@ -35,14 +35,13 @@ def processes(student: StudentConfig | None) -> int:
         return 1
     import torch
 
-    gpus, asked = torch.cuda.device_count(), student.devices
-    if asked == "auto":
-        asked = max(1, gpus)
-        if asked % student.context_parallel:
-            raise UsageError(
-                f"student.devices is {asked} here, no multiple of "
-                f"student.context_parallel={student.context_parallel}"
-            )
+    gpus = torch.cuda.device_count()
+    asked = max(1, gpus) if student.devices == "auto" else student.devices
+    if asked % student.context_parallel:
+        raise UsageError(
+            f"student.devices is {asked} here, no multiple of "
+            f"student.context_parallel={student.context_parallel}"
+        )
     if gpus and asked > gpus:
         raise UsageError(f"student.devices is {asked}, and this machine has {gpus} GPUs")
     return asked

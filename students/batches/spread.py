@@ -31,8 +31,8 @@ class Spread:
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """Attention output [1, t, H, D] of the stretch of this process."""
-        seen = (self._whole(states[0])[None] for states in (query, key, value))
-        out = self.inner.attend(layer, *seen, scale)[0]
+        query, key, value = (self._whole(states[0])[None] for states in (query, key, value))
+        out = self.inner.attend(layer, query, key, value, scale)[0]
         parts = _Trade.apply(out.unflatten(0, (self.team.size(), -1)), self.team)
         return parts.transpose(0, 1).flatten(1, 2)[None]
 
