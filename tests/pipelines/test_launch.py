@@ -12,6 +12,8 @@ import pytest
 from pipelines import launch
 from pipelines import recipe as recipes
 from pipelines.errors import UsageError
+from students import models
+from students.errors import ModelError
 from tests.pipelines.recipe_text import LIFE
 from tests.pipelines.test_kill import COMMAND
 from tests.pipelines.test_kill_stages import assert_same, metrics, run
@@ -23,6 +25,19 @@ def test_stages_that_draw_answers_need_whole_students(tmp_path):
     (tmp_path / "r.yaml").write_text(TWO.replace("devices: 2", "devices: 2\n  strategy: fsdp2"))
     with pytest.raises(UsageError, match="stage 'grpo' draws answers"):
         recipes.load(str(tmp_path / "r.yaml"))
+
+
+def test_what_teams_of_devices_cannot_share_is_refused_before_anything_is_spent(tmp_path):
+    (tmp_path / "r.yaml").write_text(TWO.replace("devices: 2", "devices: 2\n  context_parallel: 3"))
+    with pytest.raises(UsageError, match="devices must be a multiple of context_parallel"):
+        recipes.load(str(tmp_path / "r.yaml"))
+    (tmp_path / "two.yaml").write_text(TWO)
+    student = recipes.load(str(tmp_path / "two.yaml")).student
+    team = {"devices": 3, "context_parallel": 3}
+    with pytest.raises(ModelError, match="3 devices cannot share 2 attention heads"):
+        models.rehearse(student.model_copy(update=team))
+    with pytest.raises(UsageError, match="no multiple of"):
+        launch.processes(student.model_copy(update=team | {"devices": "auto"}))
 
 
 def test_what_is_said_elsewhere_is_pointed_to(tmp_path):
