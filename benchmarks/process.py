@@ -29,11 +29,20 @@ def environment(name: str, *installs: str) -> Path:
     return python
 
 
-def fresh(module: str, task: dict[str, Any], python: Path | str = sys.executable) -> dict[str, Any]:
+def fresh(
+    module: str, task: dict[str, Any], python: Path | str = sys.executable, processes: int = 1
+) -> dict[str, Any]:
     """What a module of this folder prints as its last line when it is given `task` as JSON."""
+    several = (
+        *("-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"),
+        *("--nproc-per-node", str(processes)),
+    )
     settings = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
     done = subprocess.run(
-        [str(python), "-m", f"benchmarks.{module}", json.dumps(task)],
+        [
+            str(python), *(several if processes > 1 else ()), "-m", f"benchmarks.{module}",
+            json.dumps(task),
+        ],
         env=os.environ | settings, cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from benchmarks.process import forget_peak, memory
 from benchmarks.sft_own import Given, batches
-from students import engine, models
+from students import engine, models, ranks
 from students.batches.pack import Document, Packed, pack
 from students.batches.scorer import Scorer, logprobs
 from students.config import SFT, Scratch
@@ -119,7 +119,10 @@ def _median_gap(times: list[float]) -> float:
 
 
 def long(task: dict[str, Any]) -> dict[str, float]:
-    """Peak memory and seconds of a training step on one document of `length` tokens."""
+    """Peak memory and seconds of a training step on one document of `length` tokens.
+
+    Where several processes were started, they share its tokens, and the peak is the largest.
+    """
     shape = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=192, context=1 << 16)
     model, tokenizer = models.build(shape, 0)
     ids = torch.randint(5, 250, (task["length"],), generator=torch.Generator().manual_seed(0))
@@ -128,18 +131,23 @@ def long(task: dict[str, Any]) -> dict[str, float]:
     peaks: list[float] = []
     base = forget_peak()
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as own:
+        folder = ranks.from_main(lambda: own)
         engine.train(
             model, tokenizer, Sft(), Given([pack([(document,)])]), config, Path(folder) / "out", 1,
-            lambda line: peaks.append(memory("VmHWM")),
+            lambda line: peaks.append(memory("VmHWM")), context_parallel=ranks.count(),
         )  # fmt: skip
-    return {"peak_mb": peaks[0] - base, "seconds": time.perf_counter() - start}
+    return {"peak_mb": max(ranks.gather(peaks[0] - base)), "seconds": time.perf_counter() - start}
 
 
 CHECKS = {"exactness": exactness, "overhead": overhead, "long": long}
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    torch.set_num_threads(2)
+    ranks.join()
+    torch.set_num_threads(max(1, 2 // ranks.count()))
     asked = json.loads(sys.argv[1])
-    print(json.dumps(CHECKS[asked["check"]](asked)))
+    found = CHECKS[asked["check"]](asked)
+    if ranks.main():
+        print(json.dumps(found))
+    ranks.leave()

@@ -236,6 +236,8 @@ def checks(work: Path, repeat: int) -> Run:
         figures[f"long_{length}_peak_mb"] = round(run["peak_mb"], 1)
     again = {"check": "long", "length": 16384, "options": {"activations": "recompute"}}
     figures["long_16384_recomputed_peak_mb"] = round(fresh("sft_checks", again)["peak_mb"], 1)
+    two = fresh("sft_checks", {"check": "long", "length": 16384}, processes=2)
+    figures["long_16384_two_devices_peak_mb"] = round(two["peak_mb"], 1)
     figures["memory_16k_to_4k"] = round(curve[16384]["peak_mb"] / curve[4096]["peak_mb"], 3)
     files = [*(ROOT / "students").glob("*/*.py"), *(ROOT / "students").glob("*.py")]
     counted = ("objectives", "batches", "engine.py", "checkpoints.py")
