@@ -150,17 +150,35 @@ def table(results: list[Result], arms: list[Result], on: str) -> str:
 
 
 def checks(results: list[Result], on: str) -> str:
-    """The watch on self-checks: how often answers check themselves, slip, and still end right."""
+    """The watch on self-checks: how often answers check themselves, slip, and still end right,
+    those that check themselves apart from the others."""
     seeds = [f"seed {r['seed']}" for r in results]
-    lines = [line("checked; wrong step; of these right in the end, %", seeds)]
-    lines.append("|---|" + "---|" * len(results))
-    keys = ("self_check", "wrong_step", "recovered")
+    head = "checked; wrong step; of these right in the end: with a check, without, %"
+    lines = [line(head, seeds), "|---|" + "---|" * len(results)]
+    keys = ("self_check", "wrong_step", "recovered_checked", "recovered_unchecked")
     for name in stages(results[0], on):
         found = []
         for result in results:
             values = [stages(result, on)[name]["reflection"][key] for key in keys]
             found.append("; ".join("-" if v is None else f"{100 * v:.1f}" for v in values))
         lines.append(line(name, found))
+    return "\n".join(lines) + "\n"
+
+
+def written(results: list[Result]) -> str:
+    """What became of the questions that the teacher wrote, one column a seed."""
+    asked = [result["counts"]["questions"] for result in results]
+    drawn = [result["counts"]["chains"] for result in results]
+    known = ("problems", "heldout", "written", "bad_row")
+    reasons = sorted({why for counts in asked for why in counts} - set(known))
+    lines = [line("questions that the teacher wrote", [f"seed {r['seed']}" for r in results])]
+    lines.append("|---|" + "---:|" * len(results))
+    lines.append(line("usable", [f"{counts['written']:,}" for counts in asked]))
+    for why in reasons:
+        lines.append(line(f"rejected: {why}", [f"{counts.get(why, 0):,}" for counts in asked]))
+    for name, key in (("below", "harder_than_parent"), ("above", "easier_than_parent")):
+        shares = [f"{100 * counts[key]:.1f}" if key in counts else "-" for counts in drawn]
+        lines.append(line(f"pass rate {name} their parent's, %", shares))
     return "\n".join(lines) + "\n"
 
 
@@ -246,6 +264,8 @@ def main() -> None:
         f"{name}-checks": checks(results, sets(results[0])[0]),
         f"{name}-costs": costs(results),
     }
+    if "written" in results[0]["counts"]["questions"]:
+        blocks[f"{name}-written"] = written(results)
     for block, text in blocks.items():
         print(text)
         if args.docs:

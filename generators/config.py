@@ -9,6 +9,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -180,6 +181,13 @@ class EvolveSource(Rows):
     )
     sampling: Sampling | None = Field(None, description="Instead of the teacher's sampling.")
     gold: Literal["given", "computed", "tests", "consensus"] = "computed"
+
+    @field_validator("prompt")
+    @classmethod
+    def _names_the_parent(cls, prompt: str) -> str:
+        if "{prompt}" not in prompt:
+            raise ValueError("{prompt} is missing, the place of the parent's prompt")
+        return prompt
 
 
 QuestionSource = Annotated[

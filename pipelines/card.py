@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import yaml
 
 from pipelines.public import recipe_text, short, without_paths
-from pipelines.recipe import Recipe, makes_data, own_rows, problem_sets, stage_id
+from pipelines.recipe import EMBEDDED, Recipe, makes_data, own_rows, problem_sets, stage_id
 from pipelines.run_folder import RunFolder, parquet_errors
 
 ABOUT = {
@@ -45,7 +45,10 @@ def write_card(folder: RunFolder) -> None:
 def about(recipe: Recipe) -> dict[str, str]:
     """What the rows of each configuration are."""
     sets = problem_sets(recipe)
-    return ABOUT | {on.config: f"the problem set `{on.name}`; for evaluation only" for on in sets}
+    found = ABOUT | {on.config: f"the problem set `{on.name}`; for evaluation only" for on in sets}
+    if not recipe.curate.verify:
+        found["sft"] = "chains for supervised fine-tuning, right or wrong"
+    return found
 
 
 def configurations(folder: Made) -> dict[str, int]:
@@ -86,8 +89,16 @@ def dataset_card(folder: Made) -> str:
 
 
 def unverified(run: Made) -> list[str]:
-    """What must be known of the rows that stages learned from and nobody verified."""
+    """What must be known of the rows that nobody verified, or that were kept though wrong."""
     texts = []
+    curated = run.manifest["stages"].get("curate", {}).get("counts", {})
+    if not run.recipe.curate.verify and "sft" in curated.get("sets", {}):
+        wrong = f"{curated['unconfirmed']:,}" if "unconfirmed" in curated else "some"
+        texts.append(
+            f"Verdicts were not heeded (`curate.verify: false`): {wrong} of the "
+            f"{curated['sets']['sft']:,} rows of `sft` are chains that ground truth does not "
+            "confirm."
+        )
     for stage in run.recipe.stages:
         own = own_rows(stage)
         counts = run.manifest["stages"].get(f"train:{stage_id(stage)}", {}).get("counts", {})
@@ -116,7 +127,10 @@ def _what(folder: Made) -> str:
 
 def writers(recipe: Recipe) -> list[str]:
     """The names of all who write chains."""
-    names = [short(one.model or one.path or one.backend) for one in recipe.teachers]
+    names = [
+        EMBEDDED.name if one.model == str(EMBEDDED) else short(one.model or one.path or one.backend)
+        for one in recipe.teachers
+    ]
     return list(dict.fromkeys(names))
 
 

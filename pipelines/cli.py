@@ -11,7 +11,13 @@ import threading
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import (
+    App,
+    CycloptsError,
+    MissingArgumentError,
+    Parameter,
+    UnusedCliTokensError,
+)
 
 from pipelines.errors import PipelineError, UsageError
 from pipelines.parameters import Json, Limit, RunDir, Set, Shared, Spend, Workers, as_text
@@ -160,6 +166,8 @@ def verify(
     def show(name: Any, verdict: Any, text: str) -> None:
         print(block(str(name), verdict, text))
 
+    if not input.exists():
+        raise UsageError(f"no such file: {input}")
     if not input.is_dir():
         if output is None and not explain:
             raise UsageError("--output is missing: the file to write the verdicts to")
@@ -175,7 +183,11 @@ def verify(
 
 
 @app.command
-def report(run: Path, *, compare: Annotated[list[Path], Parameter(negative=())] = []) -> None:  # noqa: B006
+def report(
+    run: Path,
+    *,
+    compare: Annotated[list[Path], Parameter(negative=(), consume_multiple=1)] = [],  # noqa: B006
+) -> None:
     """Write RUN/report.html.
 
     Args:
@@ -252,7 +264,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         app(_allowed(argv), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        _fail(str(error), 2)
+        _fail(_said(error), 2)
     except PipelineError as error:
         _fail(str(error), error.status)
     except KeyboardInterrupt:
@@ -262,6 +274,19 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(1)
     except (OSError, sqlite3.DatabaseError) as error:
         _fail(str(error), 1)
+
+
+def _said(error: CycloptsError) -> str:
+    """What is wrong with the words of a command, in the names of its help."""
+    command = " ".join(error.command_chain or ())
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"{command}: one argument too many: {error.unused_tokens[0]}"
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        name = error.argument.name
+        if error.argument.field_info.is_positional:
+            return f"{command}: {name.removeprefix('--').upper()} is missing"
+        return f"{command}: {name} needs a value"
+    return str(error)
 
 
 def _interrupt(*_: object) -> None:

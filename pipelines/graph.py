@@ -181,6 +181,14 @@ def check_verifiers(recipe: Recipe) -> dict[str, str]:
             asks = hasattr(base.load(name, recipe.verifiers.get(name), recipe.verifiers), "request")
             if asks and not recipe.verifiers.get(name, {}).get("teacher"):
                 raise base.NeedsSampler(name)
+        for written in (source for source in recipe.questions if source.source == "evolve"):
+            name = written.verifier
+            judge = base.load(name, recipe.verifiers.get(name), recipe.verifiers)
+            if not hasattr(judge, "solve"):
+                raise UsageError(
+                    f"{name} computes no ground truth, so no question that a teacher writes could "
+                    "be used; give the evolve source a verifier that does, such as math"
+                )
     except VerifierError as error:
         raise UsageError(str(error)) from error
     return versions

@@ -93,7 +93,8 @@ def _what(recipe: Recipe, stage: str, policy: bool) -> str:
     ]
     base = _base(recipe)
     start = f"from `{base}`" if base else "from random weights"
-    judged = "; the training chains were judged against ground truth" * makes_data(recipe)
+    kept = "judged against ground truth" if recipe.curate.verify else "kept whatever their verdict"
+    judged = f"; the training chains were {kept}" * makes_data(recipe)
     parts.append(f"It started {start}{judged}.")
     return " ".join(parts)
 

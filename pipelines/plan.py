@@ -7,7 +7,8 @@ from typing import Any
 
 from generators.prices import MILLION, price
 from pipelines import run as running
-from pipelines.graph import fingerprints, nodes
+from pipelines.graph import fingerprints, measured_stages, nodes
+from pipelines.problem_sets import HELDOUT
 from pipelines.recipe import Recipe
 from pipelines.run_folder import read_manifest
 
@@ -38,10 +39,25 @@ def plan(recipe: Recipe, folder: Path) -> dict[str, Any]:
         "problems_are": "known when the files are read" if open_ended else "as asked for",
         "heldout": held,
         "requests": asked * recipe.chains.samples.max,
+        "requests_beside": _beside(recipe),
         "most_tokens": tokens,
         "most_usd": usd,
         "disk_bytes": asked * recipe.chains.samples.max * BYTES_PER_CHAIN,
     }
+
+
+def _beside(recipe: Recipe) -> dict[str, int]:
+    """Requests of the teacher that are none for chains: questions that it writes, and answers that
+    it is measured by, sets of unknown size left out."""
+    written = [source.n for source in recipe.questions if source.source == "evolve"]
+    measured = 0
+    if recipe.evaluate is not None and "teacher" in measured_stages(recipe):
+        sizes = {HELDOUT: recipe.evaluate.heldout.n}
+        sizes |= {on.name: on.n or 0 for on in recipe.evaluate.sets}
+        for on in recipe.evaluate.names:
+            settings = recipe.evaluate.settings(on)
+            measured += sizes[on] * (settings.samples + settings.greedy)
+    return {"written": sum(written), "measured": measured}
 
 
 def _most(recipe: Recipe, questions: int) -> tuple[int, float | None]:
@@ -67,13 +83,19 @@ def text(result: dict[str, Any]) -> str:
     if result["problems_are"] == "as asked for":
         lines.append(
             f"at most {result['problems']:,} problems, {result['heldout']:,} of them held out; "
-            f"{result['requests']:,} requests of the teacher, at most "
+            f"{result['requests']:,} requests of the teacher for chains, at most "
             f"{result['most_tokens']:,} tokens; about {result['disk_bytes'] / 1e6:,.0f} MB of disk"
         )
+        beside = result["requests_beside"]
+        if any(beside.values()):
+            lines.append(
+                f"beside these, {beside['written']:,} requests for questions of its own and "
+                f"{beside['measured']:,} to measure it"
+            )
         usd = result["most_usd"]
         told = "their price is not known" if usd is None else f"at most {usd:,.2f} US dollars"
         lines.append(
-            f"completions: {told}, prompts and judges not counted; --limit 5 projects it from five "
+            f"chains: {told}, prompts and judges not counted; --limit 5 projects it from five "
             "questions"
         )
     else:

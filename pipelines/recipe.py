@@ -89,6 +89,12 @@ class Recipe(BaseModel):
         return [*([self.teacher] if self.teacher else []), *self.chains.teachers]
 
     @model_validator(mode="after")
+    def _parents(self) -> Recipe:
+        if self.questions and all(source.source == "evolve" for source in self.questions):
+            raise ValueError("evolve makes questions from those of other sources; name one")
+        return self
+
+    @model_validator(mode="after")
     def _stage_ids(self) -> Recipe:
         ids = [stage_id(stage) for stage in self.stages]
         twice = {name for name in ids if ids.count(name) > 1 or name in ("base", "teacher")}

@@ -23,7 +23,13 @@ ELSEWHERE = {
     "max_seq_length": "max_length",
     "max_new_tokens": "max_tokens",
     "max_completion_length": "max_tokens",
-    "num_generations": "samples",
+    "num_generations": "group_size",
+    "num_iterations": "passes",
+    "beta": "kl",
+    "epsilon": "clip_low",
+    "epsilon_high": "clip_high",
+    "scale_rewards": "scale_advantages",
+    "mask_truncated_completions": "truncated",
     "save_steps": "checkpoint_every",
     "save_total_limit": "keep_checkpoints",
     "lora_r": "rank",
@@ -56,6 +62,9 @@ def explain(error: ValidationError, path: Path, tree: yaml.Node, recipe: type[Ba
         key, message = _dotted(loc), _not_available("stage kind", first["ctx"])
     elif first["type"] == "union_tag_invalid":
         key, message = _dotted(loc), _not_available("source", first["ctx"])
+    elif first["type"] == "union_tag_not_found":
+        missing = "kind" if loc[0] == "stages" else "from"
+        key, message = _dotted(loc), f"{missing!r} is missing"
     elif first["type"] == "literal_error":
         expected = first["ctx"]["expected"]
         key, message = _dotted(loc), f"{first['input']!r} is not available; available: {expected}"

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from generators.bands import level
+from generators.budget import model_of
+from generators.prices import unbilled
 from generators.store import Store
 from pipelines import recipe as recipes
 from pipelines.errors import UsageError
@@ -60,6 +62,7 @@ class _Tracer:
         self.store = store
         file = folder / "recipe.yaml"
         self.recipe = recipes.load(str(file)) if file.is_file() else None
+        self.free = unbilled(self.recipe.teachers) if self.recipe else set[str]()
         self.chains: dict[str, list[dict[str, Any]]] = {}
 
     def history(self, name: str) -> History:
@@ -144,6 +147,7 @@ class _Tracer:
         return {
             "role": role,
             **completion.model_dump(),
+            "free": model_of(completion.teacher.get("identity", "")) in self.free,
             "verdict": current and current.model_dump(),
             "other_verdicts": [other.model_dump() for other in stored if other is not current],
         }

@@ -95,7 +95,8 @@ def _completion(completion: History, indent: int) -> Iterator[Line]:
     yield indent + 1, "teacher", ", ".join([name, *(v for v in teacher.values() if v)]), ""
     yield indent + 1, "sampling", _pairs(completion["sampling"]), ""
     usage = completion["usage"]
-    cost = "price not known" if usage["cost"] is None else f"{usage['cost']:.6f} USD"
+    cost = "no bill" if completion["free"] else "price not known"
+    cost = cost if usage["cost"] is None else f"{usage['cost']:.6f} USD"
     tokens = f"{usage['prompt_tokens']:,} tokens in, {usage['completion_tokens']:,} out, {cost}"
     yield indent + 1, "paid", tokens, ""
     yield indent + 1, "request key", completion["request_key"], ""

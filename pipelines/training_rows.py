@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from generators.curation.decontaminate import HeldOut, listed
+from generators.curation.text import said
 from pipelines.errors import PipelineError
 from pipelines.own_rows import OwnRows
 from pipelines.run_folder import parquet_errors
 from pipelines.stages import Job
 from pipelines.tables import rows
 from students.config import CPT, FromRows, Training
+from verifiers.records import Problem
 
 
 def rows_of(job: Job, stage: Training) -> TrainingRows | OwnRows:
@@ -28,11 +31,12 @@ class TrainingRows:
     def __init__(self, job: Job, stage: Training):
         self._folder = job.folder
         self._stage = stage
-        held = job.kept_out()
-        prompts = {str(problem.prompt) for problem in held}
+        self._decontaminate = job.recipe.curate.decontaminate
+        self._held = job.kept_out()
+        prompts = {str(problem.prompt) for problem in self._held}
         asked = self._folder.each_problem("problems")
         same = {problem.id for problem in asked if str(problem.prompt) in prompts}
-        self._barred = {problem.id for problem in held} | same
+        self._barred = {problem.id for problem in self._held} | same
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         leaked = amount = 0
@@ -48,10 +52,22 @@ class TrainingRows:
 
     def _read(self) -> Iterator[dict[str, Any]]:
         if isinstance(self._stage, CPT) and self._stage.data == "questions":
-            for problem in self._folder.each_problem("problems"):
-                if problem.id not in self._barred:
-                    yield {"text": problem.text, "problem_id": problem.id}
+            for problem in self._questions():
+                yield {"text": problem.text, "problem_id": problem.id}
             return
         path = self._folder.path / "data" / self._stage.reads / "part-0.parquet"
         with parquet_errors(path):
             yield from rows(path)
+
+    def _questions(self) -> Iterator[Problem]:
+        """What was asked, without what is measured on and what curation takes for a copy of it."""
+        problems = self._folder.problems("problems")
+        copies = set[str]()
+        if self._decontaminate is not None:
+            texts = [said(problem.prompt) for problem in problems]
+            theirs = [(problem.id, said(problem.prompt)) for problem in self._held]
+            against = [*theirs, *listed(self._decontaminate.against)]
+            held = HeldOut(against, self._decontaminate, texts)
+            copies = {p.id for p, text in zip(problems, texts, strict=True) if held.match(text)}
+        left_out = self._barred | copies
+        yield from (problem for problem in problems if problem.id not in left_out)

@@ -294,6 +294,18 @@ class GRPO(Weights, Training):
         True, description="Divide advantages by the group's standard deviation."
     )
 
+    @model_validator(mode="after")
+    def _of_rollouts(self) -> GRPO:
+        if self.overlong > self.max_tokens:
+            raise ValueError(f"overlong {self.overlong} is above max_tokens {self.max_tokens}")
+        for name in ("epochs", "tokens_per_step", "max_length"):
+            if getattr(self, name) != Training.model_fields[name].default:
+                raise ValueError(
+                    f"{name} is for stages that read rows; here rounds, prompts, group_size, "
+                    "minibatches and max_tokens say what a step holds"
+                )
+        return self
+
 
 Stage = Annotated[CPT | SFT | RewardModel | DPO | GRPO, Field(discriminator="kind")]
 STAGES: dict[str, type[Training]] = {

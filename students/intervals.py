@@ -49,8 +49,12 @@ def paired(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Interval:
         return Interval(math.nan, math.nan, math.nan)
     mean = sum(diffs) / n
     variance = sum((d - mean) ** 2 for d in diffs) / max(1, n - 1)
-    half = Z * math.sqrt(variance / n)
-    return Interval(mean, mean - half, mean + half)
+    return around(mean, Z * math.sqrt(variance / n))
+
+
+def around(difference: float, half: float) -> Interval:
+    """A difference of two rates with its interval, which no difference of rates can leave."""
+    return Interval(difference, max(-1.0, difference - half), min(1.0, difference + half))
 
 
 def verdict(difference: Interval) -> str:

@@ -53,6 +53,8 @@ def _context(run: Run, others: Sequence[Run]) -> dict[str, Any]:
         "teacher_name": results.teacher_name(run),
         "tables": tables,
         "funnel": flow.funnel(run),
+        "written": flow.written(run),
+        "unconfirmed": flow.unconfirmed(run),
         "rejects": flow.rejects(run),
         "verdicts": flow.verdicts(run),
         "charts": flow.charts(run),

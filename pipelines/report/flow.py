@@ -13,6 +13,7 @@ COUNTED = ("chains", "verify")
 UNITS = {
     "loss": "loss", "validation_loss": "loss on rows kept out",
     "accuracy": "accuracy of the pairs", "margin": "margin of the pairs",
+    "chosen": "chosen answers", "rejected": "rejected answers",
     "reward": "reward", "pass_rate": "pass rate", "length": "length (tokens)",
     "entropy": "entropy (nats)", "kl": "KL to the reference", "moved": "KL to its samples",
     "clipped": "clipped tokens", "zero_variance": "zero-variance groups",
@@ -48,7 +49,8 @@ def funnel(run: Run) -> list[Amount]:
     chains, curate = run.counts("chains"), run.counts("curate")
     problems = run.counts("questions").get("problems") or run.rows("problems")
     completions = chains.get("completions") or run.rows("chains")
-    left = [("confirmed correct", chains["correct"])] if "correct" in chains else []
+    heeded = "correct" in chains and "unconfirmed" not in curate
+    left = [("confirmed correct", chains["correct"])] if heeded else []
     left += [(f"after {name}", n) for name, n in curate.get("funnel", []) if name not in COUNTED]
     each = f"{completions / problems:.1f} each" if problems else ""
     steps = [
@@ -63,6 +65,30 @@ def funnel(run: Run) -> list[Amount]:
         for name, n, kind, note in steps
         if widest
     ]
+
+
+def written(run: Run) -> str:
+    """What became of the questions that the teacher wrote; empty where it wrote none."""
+    asked, drawn = run.counts("questions"), run.counts("chains")
+    if "written" not in asked:
+        return ""
+    told = f"{asked['written']:,} of the problems were written by the teacher."
+    if "harder_than_parent" in drawn:
+        told += f" {_percent(drawn['harder_than_parent'], 1)} of them have a lower measured pass "
+        told += "rate than the problem they were made from"
+        easier = drawn.get("easier_than_parent")
+        told += "." if easier is None else f", {_percent(easier, 1)} a higher one."
+    others = ("problems", "heldout", "written", "bad_row")
+    lost = [f"{why}, {n:,}" for why, n in asked.items() if why not in others]
+    return told + (f" Rejected: {'; '.join(lost)}." if lost else "")
+
+
+def unconfirmed(run: Run) -> tuple[int, int] | None:
+    """Rows of `sft` that ground truth does not confirm, and all; None where verdicts counted."""
+    counts = run.counts("curate")
+    if "unconfirmed" not in counts:
+        return None
+    return counts["unconfirmed"], counts["sets"]["sft"]
 
 
 def rejects(run: Run, most: int = 12) -> list[Amount]:

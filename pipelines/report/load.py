@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from pipelines.errors import PipelineError
 
 METRICS = (
-    "loss", "validation_loss", "accuracy", "margin", "reward", "pass_rate", "length", "entropy",
-    "kl", "moved", "clipped", "zero_variance", "self_check", "wrong_step", "recovered",
+    "loss", "validation_loss", "accuracy", "margin", "chosen", "rejected",
+    "reward", "pass_rate", "length", "entropy", "kl", "moved", "clipped",
+    "zero_variance", "self_check", "wrong_step", "recovered",
 )  # fmt: skip
 Points = list[tuple[int, float]]
 PIECE = 4096

@@ -190,16 +190,26 @@ def teacher_name(run: Run) -> str:
                 teacher = json.loads(teacher)
             except ValueError:
                 return ""
-        return str(teacher.get("model") or "") if isinstance(teacher, dict) else ""
+        if not isinstance(teacher, dict):
+            return ""
+        return str(teacher.get("model") or str(teacher.get("identity") or "").partition("@")[0])
     return ""
 
 
 def compare(run: Run, others: Sequence[Run], outcomes: Outcomes) -> list[Comparison]:
     """This run's measurements beside those of the others."""
-    return [_compare(run, other, outcomes, other.outcomes()) for other in others]
+    names = [one.name for one in (run, *others)]
+    return [
+        _compare(
+            run, other, outcomes, other.outcomes(),
+            other.name if names.count(other.name) == 1 else other.folder.resolve().name,
+        )
+        for other in others
+    ]  # fmt: skip
 
 
-def _compare(run: Run, other: Run, ours: Outcomes, theirs: Outcomes) -> Comparison:
+def _compare(run: Run, other: Run, ours: Outcomes, theirs: Outcomes, name: str) -> Comparison:
+    """By its recipe's name, or by its folder's where runs of one recipe stand beside each other."""
     pairs = [(key.label, key, key) for key in run.evaluation if key in other.evaluation]
     for on in dict.fromkeys(key.on for key in run.evaluation):
         mine, their = _last(run, on), _last(other, on)
@@ -212,7 +222,7 @@ def _compare(run: Run, other: Run, ours: Outcomes, theirs: Outcomes) -> Comparis
             continue
         step = difference(b, a, theirs.get(their, {}), ours.get(mine, {}))
         rows.append(Compared(label, mine.on, a["value"], b["value"], step))
-    return Comparison(other.name, rows, _recipe_diff(other.recipe, run.recipe))
+    return Comparison(name, rows, _recipe_diff(other.recipe, run.recipe))
 
 
 def _last(run: Run, on: str) -> Key | None:

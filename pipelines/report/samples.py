@@ -36,6 +36,11 @@ class Sample:
         line = " ".join(self.prompt.split())
         return line if len(line) <= 140 else line[:139] + "…"
 
+    @property
+    def blank(self) -> bool:
+        """True where no sign of the text can be seen."""
+        return not any(sign.isprintable() and not sign.isspace() for sign in self.text)
+
 
 @dataclass(frozen=True)
 class Same:

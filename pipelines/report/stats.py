@@ -5,47 +5,41 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import fmean, stdev
 from typing import Any
 
 from pipelines.report.load import Tally
-
-Z = 1.959964
+from students import intervals
+from students.intervals import Interval
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Interval):
     """`value` lies between `low` and `high` with 95 % confidence; all are shares, 0.01 a point."""
 
-    value: float
-    low: float
-    high: float
     method: str
 
     @property
     def verdict(self) -> str:
         """improved, flat or regressed: by the side of zero on which the whole interval lies."""
-        if self.low > 0:
-            return "improved"
-        return "regressed" if self.high < 0 else "flat"
+        return intervals.verdict(self)
 
 
 def paired(before: Mapping[str, Tally], after: Mapping[str, Tally]) -> Difference | None:
     """The mean difference over the problems; None unless both measured the same ones."""
     if len(before) < 2 or before.keys() != after.keys():
         return None
-    steps = [after[name].rate - before[name].rate for name in before]
-    mean, half = fmean(steps), Z * stdev(steps) / math.sqrt(len(steps))
-    return Difference(mean, mean - half, mean + half, "paired")
+    ours, theirs = ({name: t.rate for name, t in side.items()} for side in (after, before))
+    found = intervals.paired(ours, theirs)
+    return Difference(found.value, found.low, found.high, "paired")
 
 
 def unpaired(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference | None:
     """The difference of two values from their own intervals; None where one has no interval."""
     if any(row.get(side) is None for row in (before, after) for side in ("low", "high")):
         return None
-    value = after["value"] - before["value"]
     half = math.hypot(*((row["high"] - row["low"]) / 2 for row in (before, after)))
-    return Difference(value, value - half, value + half, "unpaired")
+    found = intervals.around(after["value"] - before["value"], half)
+    return Difference(found.value, found.low, found.high, "unpaired")
 
 
 def difference(

@@ -102,11 +102,11 @@ def curve(points: Points, name: str) -> Markup:
     """A metric over the steps: the values faint, their moving average on top."""
     width, height, left, right, top, bottom = 340, 170, 46, 10, 10, 24
     wide, tall = width - left - right, height - top - bottom
-    points = _thin(points, 400)
+    first, points = points[0][0], _thin(points, 400)
     values = [y for _, y in points]
     ticks = _ticks(min(values), max(values))
     floor, ceiling = ticks[0], ticks[-1]
-    first, last = points[0][0], points[-1][0]
+    last = points[-1][0]
 
     def place(x: float, y: float) -> tuple[float, float]:
         across = (x - first) / ((last - first) or 1)
@@ -142,11 +142,11 @@ def _smooth(points: Points) -> list[tuple[float, float]]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Three to six round numbers that enclose low and high."""
+    """Three to six round numbers that enclose low and high, but for a millionth of a step."""
     span = (high - low) or abs(high) or 1.0
     unit = 10.0 ** math.floor(math.log10(span / 3))
     step = next(unit * m for m in (1, 2, 5, 10) if span / (unit * m) <= 4)
-    first, last = math.floor(low / step), math.ceil(high / step)
+    first, last = math.floor(low / step + 1e-6), math.ceil(high / step - 1e-6)
     return [round(n * step, 12) for n in range(first, max(last, first + 1) + 1)]
 
 

@@ -35,11 +35,21 @@ def run(job: Job) -> Counts:
     for row in curated.rejects:
         reason = f"{row['filter']}: {row['reason']}" if row["reason"] else row["filter"]
         reasons[reason] = reasons.get(reason, 0) + 1
-    return {
+    counts: Counts = {
         "funnel": [list(step) for step in curated.funnel],
         "sets": {name: len(rows) for name, rows in curated.sets.items()},
         "rejects": reasons,
     }
+    if not config.verify and "sft" in curated.sets:
+        counts["unconfirmed"] = _unconfirmed(job, curated.sets["sft"])
+    return counts
+
+
+def _unconfirmed(job: Job, rows: list[dict[str, Any]]) -> int:
+    """How many training rows are chains that ground truth does not confirm."""
+    names = {row["completion_id"] for row in rows}
+    chains = job.folder.read_table("chains")
+    return sum(row["id"] in names and row["status"] != "correct" for row in chains)
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -174,20 +174,23 @@ class _Drawn:
         counts["reasons"] = {
             name.removeprefix("reason:"): n for name, n in sorted(tally.items()) if ":" in name
         }
-        harder = self._harder() if self.evolves else None
-        return counts if harder is None else counts | {"harder_than_parent": harder}
+        return counts | (self._against_parents() if self.evolves else {})
 
-    def _harder(self) -> float | None:
-        """Share of the written questions whose pass rate is below their parent's, or None."""
-        harder = known = 0
+    def _against_parents(self) -> Counts:
+        """Shares of the written questions with a lower and with a higher pass rate than their
+        parent's; empty where no such pair was measured."""
+        steps = []
         for problem in self.job.folder.each_problem("problems"):
-            if problem.meta.get("operator") != "evolve":
-                continue
-            own, parent = self.rates.get(problem.id), self.rates.get(problem.parents[0])
-            if own is not None and parent is not None:
-                known += 1
-                harder += own < parent
-        return round(harder / known, 4) if known else None
+            if problem.meta.get("operator") == "evolve":
+                own, parent = self.rates.get(problem.id), self.rates.get(problem.parents[0])
+                if own is not None and parent is not None:
+                    steps.append(own - parent)
+        if not steps:
+            return {}
+        return {
+            "harder_than_parent": round(sum(step < 0 for step in steps) / len(steps), 4),
+            "easier_than_parent": round(sum(step > 0 for step in steps) / len(steps), 4),
+        }
 
 
 async def _draw(job: Job, drawn: _Drawn) -> Counts:

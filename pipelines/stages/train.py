@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from students.stages import Plan
 
 VERSION = 2
+MANY_UNDECIDED = 0.05
 Report = Callable[[dict[str, Any]], bool | None]
 
 
@@ -158,8 +159,8 @@ class Metrics:
     """
 
     def __init__(self, job: Job, stage: str, fresh: bool):
-        self.progress = job.progress
-        self.stage = stage
+        self.job, self.stage = job, stage
+        self.warned = False
         self.file: Path = job.folder.path / "metrics.jsonl"
         self.lines: list[dict[str, Any]] = []
         self.others: list[dict[str, Any]] = []
@@ -182,12 +183,18 @@ class Metrics:
             self.started = True
             self.lines = [line for line in self.lines if line["step"] < metrics["step"]]
             self._rewrite()
+        undecided = metrics.get("undecided", 0.0)
+        if undecided > MANY_UNDECIDED and not self.warned:
+            self.warned = True
+            told = f"step {metrics['step']}: {undecided:.0%} of the rollouts could not be judged"
+            self.job.progress.note(f"{self.stage}: {told}; above 20% the run stops")
+            self.job.folder.log("warning", stage=self.stage, text=told)
         line = {"stage": self.stage, **metrics}
         self.lines.append(line)
         with self.file.open("a") as stream:
             stream.write(json.dumps(line) + "\n")
         shown = "reward" if "reward" in metrics else "loss"
-        self.progress.update(
+        self.job.progress.update(
             f"step {metrics['step']} of {metrics['steps']}, {shown} {metrics[shown]:.3f}, "
             f"{metrics['tokens_per_second']:,.0f} tokens/s, {metrics['seconds_left']:.0f} s left"
         )

@@ -2,9 +2,9 @@
 
 A round draws a group of answers to each of a number of problems from the policy as it stands,
 judges them, and gives the answers as packed documents with advantages and the log-probs that they
-were drawn with; tokens are never tokenised again. Groups that are all right or all wrong teach
-nothing and are replaced by further ones; where a round finds no other, the source is exhausted and
-says so in `ended`: pass@k is not above pass@1, there is nothing more to learn here.
+were drawn with; tokens are never tokenised again. Groups that are all right, or all wrong to the
+same degree, teach nothing and are replaced by further ones; where a round finds no other, the
+source is exhausted and says so in `ended`: pass@k is not above pass@1, there is nothing to learn.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from students.rollouts.decoder import LocalSampler
 from verifiers.pool import VerdictPool
 from verifiers.records import Completion, Problem, Verdict
 from verifiers.reflection import reflect
-from verifiers.rewards import advantages, rewards
+from verifiers.rewards import advantages, partial, rewards
 from verifiers.sampler import Request
 
 MOST_UNDECIDED = 0.2
@@ -60,18 +60,17 @@ class Ended:
 
 @dataclass(frozen=True)
 class Rollouts:
-    """The answers to one problem that count, with rewards and advantages."""
+    """The answers to one problem that count, with rewards and advantages.
+
+    `varied`: some are right and some wrong, or wrong ones earn different credit.
+    """
 
     problem: Problem
     samples: list[Completion]
     correct: list[bool]
     rewards: list[float]
     advantages: list[float]
-
-    @property
-    def varied(self) -> bool:
-        """True where some answers are right and some wrong."""
-        return any(self.correct) and not all(self.correct)
+    varied: bool
 
 
 class RolloutSource:
@@ -210,12 +209,13 @@ class RolloutSource:
 
     def _group(self, problem: Problem, pairs: Sequence[tuple[Completion, Verdict]]) -> Rollouts:
         config = self.config
-        samples = [completion for completion, _ in pairs]
-        correct = [verdict.correct for _, verdict in pairs]
-        earned = rewards(samples, [verdict for _, verdict in pairs], config, config.max_tokens)
+        samples, verdicts = [c for c, _ in pairs], [v for _, v in pairs]
+        earned = rewards(samples, verdicts, config, config.max_tokens)
         return Rollouts(
-            problem, samples, correct, earned, advantages(earned, config.scale_advantages)
-        )
+            problem, samples, [v.correct for v in verdicts], earned,
+            advantages(earned, config.scale_advantages),
+            varied=len({(v.correct, partial(v, config.partial)) for v in verdicts}) > 1,
+        )  # fmt: skip
 
     def _batches(self, groups: list[Rollouts], figures: dict[str, float]) -> Iterator[Packed]:
         """The optimizer steps of one round."""

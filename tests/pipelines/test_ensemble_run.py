@@ -43,7 +43,7 @@ def test_a_server_and_a_local_model_answer_in_turn(tmp_path):
                             {"temperature": 0.3, "max_tokens": 1024})  # fmt: skip
     again = distill("generate", run / "recipe.yaml", "--run-dir", run, check=0)
     assert again.stderr.count("already done") == 2
-    assert "written by served and teachers/embedded," in (run / "data" / "README.md").read_text()
+    assert "written by served and embedded," in (run / "data" / "README.md").read_text()
 
 
 def test_a_mistake_in_a_further_teacher_is_named(tmp_path):

@@ -168,7 +168,7 @@ def test_the_model_card_says_how_it_was_made_and_what_it_scores(run, exported):
     for said in (
         "On `heldout`, 30 problems", "2 answers to each problem, sampled at temperature 1, ",
         "and one greedy answer, of at most 32 tokens", "Seed 3.", "checkpoint_every: 10",
-        "> **Warning:** Arithmetic only.", "from `teachers/embedded`", "It started from random",
+        "> **Warning:** Arithmetic only.", "from `embedded`", "It started from random",
     ):  # fmt: skip
         assert said in body
 

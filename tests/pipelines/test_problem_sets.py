@@ -79,6 +79,11 @@ def test_what_is_measured_on_is_not_trained_on(finished):
     assert not own & {row["problem_id"] for row in rows(run, "sft")}
     texts = [row["prompt"].strip() for row in rows(run, "sft")]
     assert not {row["prompt"] for row in OWN} & set(texts)
+    texts = [row["prompt"].strip() for row in rows(run, "problems")]
+    measured = [text for text in texts if text in {row["prompt"] for row in OWN}]
+    assert len(measured) == 2
+    counts = json.loads((run / "manifest.json").read_text())["stages"]["train:cpt"]["counts"]
+    assert counts["rows"] == len(texts) - 2
     card = (run / "data" / "README.md").read_text()
     assert "| `evaluate_own` | the problem set `own`; for evaluation only | 6 |" in card
     assert "The same on own" in (run / "report.html").read_text()

@@ -297,6 +297,14 @@ def test_runs_on_the_same_problems_are_compared_in_pairs(run, tmp_path):
     assert "What differs in the recipe" in page.text
 
 
+def test_runs_of_one_recipe_are_told_apart_by_their_folders(run, tmp_path):
+    arms = [copy(run, tmp_path / arm) for arm in ("verified", "unfiltered")]
+    text = read(build(run, arms)).text
+    assert "Beside verified" in text
+    assert "Beside unfiltered" in text
+    assert f"Beside {run.name}" not in text
+
+
 def test_runs_on_other_problems_are_compared_unpaired(run, tmp_path):
     other = copy(run, tmp_path / "other")
     raw = list(Run(other).records("evaluation", ("stage", "round", "on", "problem_id", "status")))
@@ -341,6 +349,12 @@ def test_curves_take_any_numbers(values):
     assert drawn.startswith("<svg")
 
 
+def test_a_curve_starts_where_it_started_and_noise_below_zero_gets_no_tick():
+    drawn = str(svg.curve([(n, n / 1000 - 1e-9 * (n == 1)) for n in range(1, 1001)], "loss"))
+    assert ">1</text>" in drawn
+    assert "-" not in re.findall(r'text-anchor="end">([^<]*)<', drawn)[0]
+
+
 def test_long_curves_are_thinned():
     assert len(str(svg.curve([(n, float(n % 7)) for n in range(200_000)], "loss"))) < 30_000
 
@@ -382,8 +396,10 @@ def whole(tmp_path_factory):
     manifest["stages"]["train:sft"]["counts"] = {"tokens": 1234567}
     (run / "manifest.json").write_text(json.dumps(manifest))
     lines = [
-        {"stage": "dpo", "step": n, "loss": 0.6, "accuracy": 0.7, "margin": 0.1} for n in (1, 2)
-    ]
+        {"stage": "dpo", "step": n, "loss": 0.6, "accuracy": 0.7, "margin": 0.1,
+         "chosen": -1e-9 * n, "rejected": -0.5 * n}
+        for n in (1, 2)
+    ]  # fmt: skip
     lines += [
         {"stage": "grpo", "step": n, "length": 30, "clipped": 0.01, "zero_variance": 0.4}
         for n in (1, 2)
@@ -406,6 +422,7 @@ def test_a_run_of_all_stages_is_shown_whole(whole):
         "grpo correct grpo says", "base wrong base says", "that it refutes. which? <script>",
         "chosen correct", "rejected wrong: wrong:different", "1,234,567 tokens",
         "dpo accuracy of the pairs", "dpo margin of the pairs", "grpo zero-variance groups",
+        "dpo chosen answers 0 → 0", "dpo rejected answers -0.5 → -1",
         "grpo clipped tokens", "grpo length (tokens)",
     ):  # fmt: skip
         assert words in page.text, words

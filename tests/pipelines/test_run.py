@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -46,7 +47,12 @@ def finished(tmp_path_factory):
 def test_a_run_ends_with_a_table_and_a_report(finished):
     folder, _, done = finished
     assert "pass@1" in done.stdout
-    assert "teacher" in done.stdout
+    head, _, base, sft, teacher, *_ = done.stdout.splitlines()
+    assert re.search(r"pass@1 +95 % interval +greedy +tokens +against before +to teacher", head)
+    step, interval = r"[+-]\d+\.\d", r"\[[+-]\d+\.\d, [+-]\d+\.\d\]"
+    assert re.search(rf"^base .* - +{step} {interval}$", base)
+    assert re.search(rf"^sft .*{interval} +(improved|flat|regressed) +{step} {interval}$", sft)
+    assert teacher.startswith("teacher")
     assert f"report: {folder / 'run' / 'report.html'}" in done.stdout
     assert (folder / "run" / "report.html").stat().st_size > 10_000
 
@@ -130,6 +136,7 @@ def test_plan_touches_nothing(finished, tmp_path):
     plan = json.loads(done.stdout)
     assert plan["requests"] == 360
     assert (plan["most_tokens"], plan["most_usd"]) == (360 * 64, 0)
+    assert plan["requests_beside"] == {"written": 0, "measured": 30 * 3}
     assert plan["heldout"] == 30
     assert [s["done"] for s in plan["stages"]] == [False] * 7
     assert not (tmp_path / "new").exists()
@@ -145,6 +152,26 @@ def test_parts_run_alone_and_in_order(finished, tmp_path):
     distill("curate", recipe, "--run-dir", run, check=0)
     assert rows(run, "sft")
     assert not (run / "students").exists()
+
+
+def test_the_unfiltered_arm_is_never_called_verified(finished, tmp_path):
+    folder, recipe, _ = finished
+    run = tmp_path / "run"
+    shutil.copytree(folder / "run", run)
+    distill("curate", recipe, "--run-dir", run, "--set", "curate.verify=false", check=0)
+    counts = json.loads((run / "manifest.json").read_text())["stages"]["curate"]["counts"]
+    status = {c["id"]: c["status"] for c in rows(run, "chains")}
+    unconfirmed = sum(status[r["completion_id"]] != "correct" for r in rows(run, "sft"))
+    assert counts["unconfirmed"] == unconfirmed > 0
+    told = f"{unconfirmed:,} of the {len(rows(run, 'sft')):,} rows of `sft` are chains that"
+    distill("export", run, "--to", tmp_path / "out", check=0)
+    for card in (run / "data", tmp_path / "out" / "dataset", tmp_path / "out" / "student"):
+        text = (card / "README.md").read_text()
+        assert told in text
+        assert "verified chains" not in text
+    assert "judged against ground truth" not in (tmp_path / "out/student/README.md").read_text()
+    for page, here in ((run, True), (folder / "run", False)):
+        assert ("<b>Unverified.</b>" in (page / "report.html").read_text()) == here
 
 
 def test_another_recipe_in_the_folder_is_refused(finished, tmp_path):
@@ -180,47 +207,6 @@ def test_an_empty_training_set_says_which_filter_took_what(finished, tmp_path):
     )
     assert "nothing is left for sft" in done.stderr
     assert "truncated" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (["--set", "questions.0.verifier=maths"], "did you mean 'math'"),
-        (["--set", "questions.0.dataset=chain_sums"], "chain_sums"),
-        (["--set", "questions.0.prompt='{metadata[nope]}'"], "no '{metadata[nope]}' in its items"),
-        (["--set", "questions=[{from: jsonl, path: nowhere.jsonl}]"], "no such file"),
-        (["--set", "teacher.model=/nowhere/model"], "no model at '/nowhere/model'"),
-        (["--set", "evaluate.heldout.n=1000"], "cannot hold out 1000 of 150 problems"),
-        (["--set", "teacher={backend: recorded, path: nowhere.jsonl}"], "no such file"),
-        (["--set", "teacher={backend: openai, model: m, base_url: 'https://example.org/v1', api_key_env: NO_KEY}"], "NO_KEY"),
-        (["--bogus", "1"], "--bogus"),
-    ],
-)  # fmt: skip
-def test_users_mistakes_end_in_one_sentence_and_write_nothing(finished, tmp_path, change, message):
-    _, recipe, _ = finished
-    done = distill("run", recipe, "--run-dir", tmp_path / "run", *change, check=2)
-    assert message in done.stderr
-    assert not (tmp_path / "run").exists()
-
-
-def test_missing_columns(finished, tmp_path):
-    _, recipe, _ = finished
-    questions = tmp_path / "q.jsonl"
-    source = f"questions=[{{from: jsonl, path: {questions}, prompt: question}}]"
-    questions.write_text('{"q": "1+1=?", "answer": "2"}\n' * 3)
-    done = distill("run", recipe, "--run-dir", tmp_path / "run", "--set", source, check=2)
-    assert "no row has column 'question' for prompt (columns: answer, q)" in done.stderr
-    assert not (tmp_path / "run").exists()
-    good = [{"question": f"{a} + {b}=?", "answer": str(a + b)} for a in range(10) for b in range(9)]
-    lines = [json.dumps(g) for g in good] + [
-        '{"question": "3 + 3=?"}',
-        "not json",
-        '{"question": "9 + 9=?", "answer": "??:"}',
-    ]
-    questions.write_text("\n".join(lines))
-    done = distill("generate", recipe, "--run-dir", tmp_path / "run", "--set", source, check=0)
-    counts = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]
-    assert counts["questions"]["counts"]["bad_row"] == 2
 
 
 @pytest.mark.parametrize("name", ["..", "../evil", ".", "a/b", "", ".reference"])
@@ -286,25 +272,6 @@ def test_an_edited_question_file_is_asked_again(tmp_path):
     assert counts["asked"] == 4
 
 
-def test_an_existing_empty_folder_stays_empty_after_a_mistake(finished, tmp_path):
-    _, recipe, _ = finished
-    (tmp_path / "run").mkdir()
-    distill(
-        "run", recipe, "--run-dir", tmp_path / "run", "--set", "evaluate.heldout.n=1000", check=2
-    )
-    assert not list((tmp_path / "run").iterdir())
-    distill(
-        "run",
-        recipe,
-        "--run-dir",
-        tmp_path / "a" / "b",
-        "--set",
-        "evaluate.heldout.n=1000",
-        check=2,
-    )
-    assert not (tmp_path / "a").exists()
-
-
 def test_written_questions_are_asked_with_computed_ground_truth(tmp_path):
     source = "questions.0={from: reasoning_gym, dataset: chain_sum, n: 60, prompt: '{metadata[expression]}=?'}"
     written = tmp_path / "written.yaml"
@@ -317,7 +284,24 @@ def test_written_questions_are_asked_with_computed_ground_truth(tmp_path):
     distill("generate", written, "--run-dir", tmp_path / "run", "--set", source, check=0)
     stages = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]
     assert stages["questions"]["counts"]["written"] > 20
-    assert 0 <= stages["chains"]["counts"]["harder_than_parent"] <= 1
+    decided = {}
+    for chain in rows(tmp_path / "run", "chains"):
+        if chain["status"] != "undecided":
+            decided.setdefault(chain["problem_id"], []).append(chain["status"] == "correct")
+    rates = {name: sum(right) / len(right) for name, right in decided.items()}
+    pairs = [
+        (row["id"], json.loads(row["parents"])[0])
+        for row in rows(tmp_path / "run", "problems")
+        if row["source"] == "evolve"
+    ]
+    steps = [rates[own] - rates[parent] for own, parent in pairs if {own, parent} <= rates.keys()]
+    counts = stages["chains"]["counts"]
+    harder = sum(step < 0 for step in steps) / len(steps)
+    easier = sum(step > 0 for step in steps) / len(steps)
+    assert counts["harder_than_parent"] == pytest.approx(harder, abs=1e-4)
+    assert counts["easier_than_parent"] == pytest.approx(easier, abs=1e-4)
+    told = f"{100 * harder:.1f} % of them have a lower measured pass rate than the problem they"
+    assert told in (tmp_path / "run" / "report.html").read_text()
     made = [r for r in rows(tmp_path / "run", "problems") if r["source"] == "evolve"]
     known = {r["id"] for r in rows(tmp_path / "run", "problems")}
     assert all(json.loads(r["parents"])[0] in known and r["gold"] == "computed" for r in made)

@@ -1,5 +1,6 @@
 """F11, F12, F15: two runs on one folder, poisoned rows, what changed between two runs."""
 
+import io
 import json
 import os
 import signal
@@ -12,6 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from generators.teachers.servers import Servers
+from pipelines import recipe as recipes
+from pipelines.progress import Progress
+from pipelines.run_folder import RunFolder
+from pipelines.stages import Job
+from pipelines.stages.train import Metrics
+from tests.pipelines.recipe_text import LIFE
 from tests.pipelines.test_run import distill, rows
 from verifiers import base
 
@@ -188,3 +196,19 @@ def test_f15_only_what_depends_on_a_change_is_done_again(tmp_path, server, moody
     assert stages["chains"]["counts"]["correct"] == 120
     assert generate() == 0
     assert {row["id"] for row in rows(run, "chains")} == first
+
+
+def test_a_share_of_rollouts_that_nobody_can_judge_is_told_once(tmp_path):
+    (tmp_path / "life.yaml").write_text(LIFE)
+    recipe = recipes.load(str(tmp_path / "life.yaml"))
+    folder, said = RunFolder(tmp_path / "run", recipe), io.StringIO()
+    metrics = Metrics(Job(recipe, folder, Progress(said), Servers(folder.path)), "grpo", fresh=True)
+    line = {"loss": 0.1, "reward": 0.5, "tokens": 9, "tokens_per_second": 1.0, "seconds_left": 1.0}
+    for step, share in enumerate((0.05, 0.08, 0.1), 1):
+        metrics.add(line | {"step": step, "steps": 3, "undecided": share})
+    folder.close()
+    told = "step 2: 8% of the rollouts could not be judged"
+    assert said.getvalue() == f"grpo: {told}; above 20% the run stops\n"
+    (event,) = map(json.loads, (folder.path / "log.jsonl").read_text().splitlines())
+    assert (event["event"], event["stage"], event["text"]) == ("warning", "grpo", told)
+    assert len((folder.path / "metrics.jsonl").read_text().splitlines()) == 3

@@ -131,6 +131,7 @@ def test_the_text_is_plain_where_it_is_piped(run):
     assert "of dpo, read by dpo" in said
     assert "Chosen " in said
     assert "Rejected " in said
+    assert "out, no bill" in said
     assert "\x1b" not in said
     assert not any(UNSAFE.search(line) for line in said.split("\n"))
 

@@ -51,6 +51,8 @@ def test_paired_difference_cancels_what_is_hard_for_both():
     assert verdict(difference) == "improved"
     assert verdict(paired(easy, ours)) == "regressed"
     assert verdict(paired(easy, easy)) == "flat"
+    few = paired({"a": 0.0, "b": 0.0}, {"a": 1.0, "b": 0.5})
+    assert (few.low, few.value) == (-1.0, -0.75)
 
 
 def test_undecided_counts_as_not_correct_and_its_share_is_shown():

@@ -9,12 +9,13 @@ from students import engine, models
 from students.batches.encode import as_chat, encode_chats, encode_prompts
 from students.batches.scorer import Scorer
 from students.config import GRPO, SFT, Scratch
+from students.errors import DataError
 from students.objectives.sft import Sft
 from students.rollouts.decoder import LocalSampler
 from students.rollouts.source import RolloutSource
 from students.sources import FileSource
 from verifiers.pool import VerdictPool
-from verifiers.records import Problem
+from verifiers.records import Completion, Problem, Verdict
 from verifiers.sampler import Request
 
 SHAPE = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128, context=64)
@@ -43,9 +44,9 @@ def rollouts(rambler):
     """Makes a source of rollouts, and closes it."""
     made = []
 
-    def make(problems=PROBLEMS, **options):
+    def make(problems=PROBLEMS, policy=rambler, **options):
         config = GRPO(**{"prompts": 4, "group_size": 16, "max_tokens": 8} | options)
-        sampler = LocalSampler(*rambler, "policy", batch=1000, tokens=True)
+        sampler = LocalSampler(*policy, "policy", batch=1000, tokens=True)
         made.append(RolloutSource(sampler, VerdictPool(workers=1), problems, config, seed=0))
         return made[-1]
 
@@ -115,6 +116,51 @@ def test_where_nothing_ends_in_time_the_source_is_exhausted_and_says_so(rollouts
     assert f"of 8 groups drawn, 0 are solved by every answer, {unsolved} by none" in str(
         source.ended
     )
+
+
+def test_groups_without_variance_are_replaced_by_further_ones(rambler, rollouts):
+    never = [Problem(prompt=f"{d}?", answer="x", verifier="exact") for d in (2, 3)]
+    batch = next(iter(rollouts(PROBLEMS[:2] + never, refill=8, minibatches=1)))
+    found = documents(batch)
+    assert len(found) == 4 * 16
+    said = {rambler[1].decode(ids) for ids, *_ in found}
+    assert all("0?" in text or "1?" in text for text in said)
+    assert batch.metrics["zero_variance"] >= 1 / 3
+    assert batch.metrics["pass_rate"] < sum(a > 0 for *_, a in found) / len(found)
+
+
+def test_an_all_wrong_group_teaches_where_its_answers_earn_different_credit(rollouts):
+    def varied(*scores, **options):
+        pairs = [
+            (Completion(problem_id="p", index=n, text="", request_key=str(n)),
+             Verdict(status="wrong", score=score))
+            for n, score in enumerate(scores)
+        ]  # fmt: skip
+        return rollouts(**options)._group(PROBLEMS[0], pairs).varied
+
+    assert varied(0.25, 0.75, partial=0.5)
+    assert not varied(0.5, 0.5, partial=0.5)
+    assert not varied(0.25, 0.75)
+
+
+def test_answers_are_trained_on_as_they_were_drawn(rollouts):
+    """An untrained student writes bytes that are no text, which no tokenizer gives back."""
+    policy = models.build(SHAPE, seed=0)
+    source = rollouts(PROBLEMS[:2], policy, minibatches=1)
+    groups, _ = source._draw(source._next(2))
+    samples = [sample for group in groups for sample in group.samples]
+    (batch,) = source._batches(groups, {})
+    assert sorted(learned for _, learned, _ in documents(batch)) == sorted(
+        sample.token_ids for sample in samples
+    )
+    again = policy[1]([s.text for s in samples], add_special_tokens=False)["input_ids"]
+    assert sum(ids != s.token_ids for ids, s in zip(again, samples, strict=True)) > 16
+
+
+def test_a_round_that_nobody_can_judge_stops_the_training(rollouts):
+    nobody = [Problem(prompt=f"{d}?", answer="?:(", verifier="math") for d in range(4)]
+    with pytest.raises(DataError, match="100% of the rollouts could not be judged"):
+        next(iter(rollouts(nobody)))
 
 
 def test_a_problem_that_is_drawn_again_in_a_round_is_answered_anew(rollouts):
