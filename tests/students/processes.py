@@ -1,6 +1,9 @@
-"""What the tests of test_devices.py run in several processes: gradients OUT PRECISION, or train OUT STRATEGY STEP.
+"""What the tests of test_devices.py run in several processes.
 
-`train` ends by SIGKILL of one of its processes after STEP, where that is not 0.
+    gradients OUT PRECISION
+    train OUT STRATEGY TOGETHER STEP
+
+TOGETHER processes share the tokens of each batch. `train` ends by SIGKILL of one of its processes after STEP, where that is not 0.
 """
 
 import copy
@@ -85,7 +88,7 @@ def gradients(ways, out, short=False):
     return found
 
 
-def train(out, strategy, last=0):
+def train(out, strategy, together=1, last=0):
     """LoRA with dropout, which draws from every process's own random numbers."""
     model, tokenizer = models.build(SHAPE, seed=0)
     model = adapt(model, Lora(rank=4, dropout=0.1), seed=0)
@@ -99,8 +102,9 @@ def train(out, strategy, last=0):
             os.kill(os.getpid(), signal.SIGKILL)
 
     return engine.train(
-        model, tokenizer, Sft(), source, config, out, STEPS, report, strategy=strategy
-    )
+        model, tokenizer, Sft(), source, config, out, STEPS, report, strategy=strategy,
+        context_parallel=together,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
@@ -113,5 +117,5 @@ if __name__ == "__main__":
         if ranks.main():
             torch.save(found, folder / "found.pt")
     else:
-        train(folder, sys.argv[3], int(sys.argv[4]))
+        train(folder, sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
     ranks.leave()

@@ -108,12 +108,12 @@ def test_a_split_model_computes_in_16_bits_as_a_whole_one_does(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
-def test_two_processes_that_are_killed_end_as_undisturbed_ones(tmp_path, strategy):
-    started("train", tmp_path / "a" / "sft", strategy, 0)
+@pytest.mark.parametrize(("strategy", "together"), [("ddp", 1), ("fsdp2", 2)])
+def test_two_processes_that_are_killed_end_as_undisturbed_ones(tmp_path, strategy, together):
+    started("train", tmp_path / "a" / "sft", strategy, together, 0)
     for step in (2, 4, 9, 13):
-        started("train", tmp_path / "b" / "sft", strategy, step, check=False)
-    started("train", tmp_path / "b" / "sft", strategy, 0)
+        started("train", tmp_path / "b" / "sft", strategy, together, step, check=False)
+    started("train", tmp_path / "b" / "sft", strategy, together, 0)
     one, two = ((tmp_path / run / "sft" / "model.safetensors").read_bytes() for run in "ab")
     assert one == two
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["sft"]
@@ -129,7 +129,7 @@ def test_a_configuration_of_accelerate_that_is_not_served_is_refused(tmp_path, m
 
 @pytest.mark.slow
 def test_training_goes_on_in_another_number_of_processes(tmp_path):
-    started("train", tmp_path / "sft", "fsdp2", 9, check=False)
+    started("train", tmp_path / "sft", "fsdp2", 1, 9, check=False)
     assert engine.resumable(tmp_path / "sft")
     folder = processes.train(tmp_path / "sft", "ddp")
     assert (folder / "adapter" / "adapter_model.safetensors").exists()
