@@ -126,7 +126,7 @@ class Segments:
             out = F.scaled_dot_product_attention(
                 bq, bk, bv, is_causal=True, scale=scale, enable_gqa=bq.shape[1] != bk.shape[1]
             )
-            parts.append(out.transpose(1, 2).reshape(rows * width, *q.shape[1:]))
+            parts.append(out.transpose(1, 2).flatten(0, 1))
             first = last
         joined = parts[0] if len(parts) == 1 else torch.cat(parts)
         return _Lay.apply(joined, self.slot, self.token, self.unread, None)[None]

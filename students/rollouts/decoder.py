@@ -101,7 +101,7 @@ class Cache:
             attn_mask=self.visible,
             scale=scale,
         )
-        return out.reshape(rows, 1, heads, size)
+        return out.reshape(rows, 1, heads, -1)
 
     @property
     def longest(self) -> int:

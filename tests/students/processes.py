@@ -3,7 +3,8 @@
     gradients OUT PRECISION
     train OUT STRATEGY TOGETHER STEP
 
-TOGETHER processes share the tokens of each batch. `train` ends by SIGKILL of one of its processes after STEP, where that is not 0.
+TOGETHER processes share the tokens of each batch. `train` ends by SIGKILL of one of its processes
+after STEP, where that is not 0.
 """
 
 import copy

@@ -5,6 +5,7 @@ import torch
 
 from students import models
 from students.batches import head
+from students.batches.attention import Segments
 from students.batches.encode import Encoder, as_chat, document, encode_chats
 from students.batches.pack import Document, pack
 from students.batches.scorer import Scorer
@@ -81,6 +82,17 @@ def test_a_sliding_window_is_none_for_documents_that_fit_into_it():
     model.config.sliding_window -= 1
     with pytest.raises(ModelError, match="lower max_length"):
         Scorer(model)(pack((d,) for d in docs))
+
+
+def test_values_may_be_narrower_than_keys():
+    query, key, value = (torch.randn(1, h, 7, d) for h, d in ((4, 8), (2, 8), (2, 6)))
+    both = Segments([3, 4]).attend(0, query, key, value, 0.5)
+    for part in (slice(0, 3), slice(3, 7)):
+        alone = torch.nn.functional.scaled_dot_product_attention(
+            query[:, :, part], key[:, :, part], value[:, :, part],
+            is_causal=True, scale=0.5, enable_gqa=True,
+        )  # fmt: skip
+        torch.testing.assert_close(both[:, part], alone.transpose(1, 2))
 
 
 def test_micro_batches_are_whole_documents_and_lose_nothing():
