@@ -25,6 +25,7 @@ from transformers.utils import logging
 from students.adapters import adapt, merge_error
 from students.batches import spread
 from students.batches.attention import NAME as ATTENTION
+from students.batches.scorer import scorer
 from students.config import Scratch, StudentConfig
 from students.errors import ModelError
 from students.heads import with_head
@@ -147,7 +148,7 @@ def check(name: str) -> Any:
 
 
 def rehearse(student: StudentConfig, reward: bool = False) -> None:
-    """Raise ModelError where the student cannot be built or adapted, without any weights.
+    """Raise ModelError where the student cannot be built or trained, without any weights.
 
     `reward`: it is to be made into a reward model too.
     """
@@ -168,7 +169,8 @@ def rehearse(student: StudentConfig, reward: bool = False) -> None:
         if reward:
             model = with_head(model, tokenizer, 0)
         if student.lora is not None:
-            adapt(model, student.lora, 0)
+            model = adapt(model, student.lora, 0)
+        scorer(model)
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"the student cannot be built: {_first_line(error)}") from error
 

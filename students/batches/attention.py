@@ -18,6 +18,7 @@ from transformers import AttentionInterface
 from students.errors import ModelError
 
 NAME = "distill"
+KEPT_APART = {"full_attention", "sliding_attention"}
 
 
 class Context(Protocol):
@@ -60,6 +61,18 @@ def attention(
 
 
 AttentionInterface.register(NAME, attention)
+
+
+def check(model: Any) -> None:
+    """Raise ModelError where the layers of `model` would not keep packed documents apart."""
+    kind, config = model.config.model_type, model.config.get_text_config()
+    others = set(getattr(config, "layer_types", None) or ()) - KEPT_APART
+    if others:
+        raise ModelError(f"{kind} models have layers of {min(others)}, which would mix documents")
+    if not model._supports_attention_backend:
+        raise ModelError(f"{kind} models do not take their attention from transformers' registry")
+    if config._attn_implementation != NAME:
+        raise ModelError(f"the model must be loaded with attn_implementation={NAME!r}")
 
 
 class Segments:

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from students.batches.attention import check as check_attention
 from students.batches.head import logprobs
 from students.batches.pack import Packed
 from students.batches.products import few_shapes, use_onednn
@@ -27,11 +28,12 @@ class Scorer(nn.Module):
         model: a causal language model of transformers, loaded with the `distill` attention.
         uniform: the loss will give all log-probs the same factor, which saves work.
 
-    Raises ModelError where the model scales or caps its logits.
+    Raises ModelError where the model scales or caps its logits, or would mix packed documents.
     """
 
     def __init__(self, model: Any, uniform: bool = False):
         super().__init__()
+        check_attention(model)
         config = model.config.get_text_config()
         for name in SCALES:
             if getattr(config, name, None) not in (None, 1.0):

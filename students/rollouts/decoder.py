@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from students import models
-from students.batches.attention import Segments
+from students.batches.attention import Segments, check
 from students.batches.encode import encode_prompts
 from students.identity import identity as identity_of
 from students.precision import computing
@@ -139,6 +139,7 @@ class LocalSampler:
         batch: int = 256,
         tokens: bool = False,
     ):
+        check(model)
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.identity = identity

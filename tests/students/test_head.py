@@ -9,7 +9,7 @@ from torch import nn
 from students import models
 from students.batches import head
 from students.batches.scorer import Scorer
-from students.config import Scratch
+from students.config import Scratch, StudentConfig
 from students.errors import ModelError
 
 ROWS, WIDTH, VOCABULARY = 23, 5, 11
@@ -131,3 +131,16 @@ def test_models_that_change_their_logits_are_refused():
     model.config.final_logit_softcapping = 30.0
     with pytest.raises(ModelError, match="final_logit_softcapping"):
         Scorer(model)
+
+
+def test_models_that_would_mix_packed_documents_are_refused():
+    shape = Scratch(hidden_size=32, layers=1, heads=1, intermediate_size=32)
+    model, _ = models.build(shape, 0)
+    model.set_attn_implementation("sdpa")
+    with pytest.raises(ModelError, match="loaded with attn_implementation='distill'"):
+        Scorer(model)
+    model.config.layer_types = ["conv"]
+    with pytest.raises(ModelError, match="layers of conv, which would mix documents"):
+        Scorer(model)
+    with pytest.raises(ModelError, match="bloom models do not take their attention"):
+        models.rehearse(StudentConfig(scratch=shape.model_copy(update={"architecture": "bloom"})))
