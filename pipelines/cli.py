@@ -192,14 +192,17 @@ def report(
 
     Args:
         run: A run folder.
-        compare: Further run folders to set beside it.
+        compare: Further run folders to set beside it; the differences are printed too.
     """
-    from pipelines.report.build import build
+    from pipelines.report.build import build, comparisons
+    from pipelines.table import comparison_table
 
     for folder in (run, *compare):
         if not (folder / "manifest.json").is_file():
             raise UsageError(f"{folder} is not a run folder")
     print(build(run, compare))
+    for beside in comparisons(run, compare):
+        print(f"\n{comparison_table(beside)}")
 
 
 @app.command

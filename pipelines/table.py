@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelines.report.results import Comparison
 
 HEAD = ("stage", "pass@1", "95 % interval", "greedy", "tokens", "against before", "", "to teacher")
 
@@ -29,17 +32,34 @@ def _ranked(row: dict[str, Any]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    cells = [HEAD, *(_cells(row) for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(HEAD))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
-    lines.insert(1, "  ".join("-" * width for width in widths))
+    lines = _aligned([HEAD, *(_cells(row) for row in rows)])
     n, on = rows[0]["n"], rows[0]["on"]
     samples = rows[0]["samples"]
     drawn = f"{samples} samples each" if samples else "one greedy answer each"
     lines.append(f"{n:,} problems ({on}), {drawn}; rates in percent")
     for row in rows:
         lines += [f"{row['stage']} {how}: {row[how]}" for how in ("skipped", "ended") if how in row]
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(lines)
+
+
+def _aligned(cells: list[tuple[str, ...]]) -> list[str]:
+    """Lines of a table, its head underlined."""
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return [line.rstrip() for line in lines]
+
+
+def comparison_table(beside: Comparison) -> str:
+    """A run beside another for a terminal."""
+    if not beside.rows:
+        return f"nothing was measured here and in {beside.name} alike"
+    cells = [("stage", "problems", "this run", beside.name, "difference", "")]
+    for row in beside.rows:
+        step = row.step and {"diff": row.step.value, "low": row.step.low, "high": row.step.high}
+        told = (_percent(row.ours), _percent(row.theirs), _difference(step), row.word)
+        cells.append((row.label, row.on, *told))
+    return "\n".join(_aligned(cells))
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -42,6 +42,12 @@ def build(run_dir: Path, compare: Sequence[Path] = ()) -> Path:
     return target
 
 
+def comparisons(run_dir: Path, compare: Sequence[Path]) -> list[results.Comparison]:
+    """A run's measurements beside those of others, as its report shows them; raises as `build`."""
+    run = Run(Path(run_dir))
+    return results.compare(run, [Run(Path(other)) for other in compare], run.outcomes())
+
+
 def _context(run: Run, others: Sequence[Run]) -> dict[str, Any]:
     outcomes = run.outcomes()
     tables = results.tables(run, outcomes)

@@ -83,6 +83,15 @@ class Compared:
     theirs: float
     step: Difference | None
 
+    @property
+    def word(self) -> str:
+        """What the difference comes to: better, worse, not significant, or no interval."""
+        if self.step is None:
+            return "no interval"
+        return {"improved": "better", "regressed": "worse"}.get(
+            self.step.verdict, "not significant"
+        )
+
 
 @dataclass(frozen=True)
 class Comparison:

@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.report import svg
-from pipelines.report.build import build
+from pipelines.report.build import build, comparisons
 from pipelines.report.load import ReportError, Run, Tally
 from pipelines.report.samples import by_stage, pairs
 from pipelines.report.stats import paired, unpaired
+from pipelines.table import comparison_table
 from verifiers.records import canonical_json
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \"'& \u202e"
@@ -303,6 +304,10 @@ def test_runs_of_one_recipe_are_told_apart_by_their_folders(run, tmp_path):
     assert "Beside verified" in text
     assert "Beside unfiltered" in text
     assert f"Beside {run.name}" not in text
+    arm, _ = (comparison_table(beside) for beside in comparisons(run, arms))
+    head, _, base, *_ = arm.splitlines()
+    assert re.search(r"^stage +problems +this run +verified +difference$", head)
+    assert re.search(r"^base +heldout +\S+ +\S+ +\+0.0 \[\+0.0, \+0.0\] +not significant$", base)
 
 
 def test_runs_on_other_problems_are_compared_unpaired(run, tmp_path):
