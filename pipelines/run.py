@@ -113,7 +113,7 @@ def run(
         for node in plan:
             if node.part in parts:
                 _do(job, node, plan, prints)
-        return _finish(job, plan)
+        return _finish(job, plan, prints)
 
 
 def attempt(
@@ -250,7 +250,7 @@ def _partial(job: Job, node: Node) -> Path:
     return job.folder.path / "students" / f".{node.name.removeprefix('train:')}.partial"
 
 
-def _finish(job: Job, plan: Sequence[Node]) -> list[dict[str, Any]]:
+def _finish(job: Job, plan: Sequence[Node], prints: dict[str, str]) -> list[dict[str, Any]]:
     """Everything that is made of finished stages: table, card, report."""
     folder, recipe = job.folder, job.recipe
     folder.write_recipe()
@@ -262,6 +262,7 @@ def _finish(job: Job, plan: Sequence[Node]) -> list[dict[str, Any]]:
             shutil.rmtree(folder.path / "students" / name.removeprefix("train:"), True)
         if name.startswith("questions:"):
             folder.drop_table(table_of(name.removeprefix("questions:")))
+    _say_what_is_old(job, prints)
     folder.write_manifest()
     measured = [
         (stage, on)
@@ -275,6 +276,15 @@ def _finish(job: Job, plan: Sequence[Node]) -> list[dict[str, Any]]:
 
     build(folder.path)
     return rows
+
+
+def _say_what_is_old(job: Job, prints: dict[str, str]) -> None:
+    """Note which results are of another recipe than the one that was run in part."""
+    stages = job.folder.manifest["stages"]
+    old = [name for name, entry in stages.items() if entry["fingerprint"] != prints[name]]
+    job.folder.manifest["outdated"] = old
+    if old:
+        job.progress.note(f"of an earlier recipe, to be done again: {', '.join(old)}")
 
 
 def _say(counts: dict[str, Any]) -> str:

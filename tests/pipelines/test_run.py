@@ -158,7 +158,7 @@ def test_the_unfiltered_arm_is_never_called_verified(finished, tmp_path):
     folder, recipe, _ = finished
     run = tmp_path / "run"
     shutil.copytree(folder / "run", run)
-    distill("curate", recipe, "--run-dir", run, "--set", "curate.verify=false", check=0)
+    done = distill("curate", recipe, "--run-dir", run, "--set", "curate.verify=false", check=0)
     counts = json.loads((run / "manifest.json").read_text())["stages"]["curate"]["counts"]
     status = {c["id"]: c["status"] for c in rows(run, "chains")}
     unconfirmed = sum(status[r["completion_id"]] != "correct" for r in rows(run, "sft"))
@@ -170,8 +170,13 @@ def test_the_unfiltered_arm_is_never_called_verified(finished, tmp_path):
         assert told in text
         assert "verified chains" not in text
     assert "judged against ground truth" not in (tmp_path / "out/student/README.md").read_text()
+    old = json.loads((run / "manifest.json").read_text())["outdated"]
+    assert old == ["train:sft", "evaluate:sft"]
+    assert "of an earlier recipe, to be done again: train:sft, evaluate:sft" in done.stderr
     for page, here in ((run, True), (folder / "run", False)):
-        assert ("<b>Unverified.</b>" in (page / "report.html").read_text()) == here
+        text = (page / "report.html").read_text()
+        assert ("<b>Unverified.</b>" in text) == here
+        assert ("In part of an earlier recipe." in text) == here
 
 
 def test_another_recipe_in_the_folder_is_refused(finished, tmp_path):
