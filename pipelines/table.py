@@ -54,9 +54,12 @@ def comparison_table(beside: Comparison) -> str:
     """A run beside another for a terminal."""
     if not beside.rows:
         return f"nothing was measured here and in {beside.name} alike"
-    cells = [("stage", "problems", "this run", beside.name, "difference", "")]
+    cells: list[tuple[str, ...]] = [
+        ("stage", "problems", "this run", beside.name, "difference", "")
+    ]
     for row in beside.rows:
-        step = row.step and {"diff": row.step.value, "low": row.step.low, "high": row.step.high}
+        found = row.step
+        step = {"diff": found.value, "low": found.low, "high": found.high} if found else None
         told = (_percent(row.ours), _percent(row.theirs), _difference(step), row.word)
         cells.append((row.label, row.on, *told))
     return "\n".join(_aligned(cells))
