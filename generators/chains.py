@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from generators.bands import Keep
 from generators.config import ChainsConfig, Sampling
@@ -57,6 +58,10 @@ async def chains(
             yield answer
 
     async def judge(completion: Completion) -> None:
+        with asking.ending():
+            await settle(completion)
+
+    async def settle(completion: Completion) -> None:
         group = asking.open[completion.problem_id]
         verdict = None
         if not pool.together(group.problem.verifier):
@@ -129,7 +134,7 @@ class _Asking:
         self.open: dict[str, _Open] = {}
         self.beside: list[Request] = []
         self.next: deque[tuple[_Open, int]] = deque()
-        self.exhausted = False
+        self.exhausted = self.broken = False
         self.target, self.allowed = target, 0
 
     @property
@@ -139,11 +144,28 @@ class _Asking:
 
     def requests(self) -> Iterator[Request]:
         """What can be asked now; it may end while verdicts are awaited, and is called again."""
-        if self.in_rounds:
-            yield from self._round()
-            return
-        while self.next or self._read():
-            yield from self._draw(*self.next.popleft())
+        return self._round() if self.in_rounds else _Stream(self)
+
+    def now(self) -> Iterator[Request]:
+        """The next samples of one question; none where verdicts are awaited, or at the end."""
+        return self._draw(*self.next.popleft()) if self.next or self._read() else iter(())
+
+    @property
+    def awaits(self) -> bool:
+        """Whether nothing can be asked just now, and verdicts that are to come may want more."""
+        readable = not (self.exhausted or (self.target is not None and self.allowed == 0))
+        if readable or self.next or self.beside or self.broken:
+            return False
+        return bool(self.open) and (self.config.samples.sequential or self.target is not None)
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """An error in here ends the asking."""
+        try:
+            yield
+        except BaseException:
+            self.broken = True
+            raise
 
     def _round(self) -> Iterator[Request]:
         if not self.next:
@@ -212,6 +234,28 @@ class _Asking:
         if self.target is not None:
             self.target.add(closed)
         return closed
+
+
+class _Stream:
+    """What a served teacher is asked: it pauses, and is `full`, while verdicts are awaited."""
+
+    def __init__(self, asking: _Asking):
+        self._asking = asking
+        self._due: deque[Request] = deque()
+
+    def __iter__(self) -> Iterator[Request]:
+        return self
+
+    def __next__(self) -> Request:
+        if not self._due:
+            self._due.extend(self._asking.now())
+        if not self._due:
+            raise StopIteration
+        return self._due.popleft()
+
+    def full(self) -> bool:
+        """Whether there may be more, though not now."""
+        return not self._due and self._asking.awaits
 
 
 class _Book:

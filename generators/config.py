@@ -107,6 +107,10 @@ class TeacherConfig(Section):
             raise ValueError(f"backend {self.backend} needs {needs}")
         if self.backend == "openai" and self.model is None:
             raise ValueError("backend openai needs model")
+        if self.base_url is not None and self.backend not in ("openai", "batch"):
+            raise ValueError(
+                f"base_url is an address that backend openai or batch asks, not {self.backend}"
+            )
         return self
 
     def server(self) -> VllmConfig:

@@ -2,7 +2,7 @@
 
 GeneratorError          base of all below; the message is one plain sentence for a person
 ├── SourceError         a question source cannot be read, or lacks a column
-├── StoreError          a store is damaged, and cannot be mended as things are
+├── StoreError          a store cannot be opened, or is damaged and cannot be mended as things are
 └── TeacherError        a teacher cannot be used as asked (generators.teachers.errors)
 """
 
@@ -16,4 +16,4 @@ class SourceError(GeneratorError):
 
 
 class StoreError(GeneratorError):
-    """A store that is damaged and cannot be mended now."""
+    """A store that cannot be opened, or is damaged and cannot be mended now."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from itertools import count
 from typing import Any, NamedTuple
 
 from generators.stored import Stored
@@ -57,20 +58,13 @@ class Extended:
 
     async def sample(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         """Completions as they finish; those that go on come when they are done."""
-        fresh: Iterator[_Asked] = (_Asked(*pair) for pair in enumerate(requests))
         further: list[_Asked] = []
         under_way: dict[tuple[str, int], _Asked] = {}
-
-        def asked() -> Iterator[Request]:
-            while True:
-                one = further.pop() if further and self.batch == 1 else next(fresh, None)
-                if one is None:
-                    return
-                under_way[one.request.problem_id, one.request.index] = one
-                yield one.request
-
+        pauses = getattr(requests, "full", lambda: False)
+        fresh: Iterator[_Asked] = map(_Asked, count(), iter(requests))
         while True:
-            async for piece in self.sampler.sample(asked()):
+            line = _Line(fresh, further if self.batch == 1 else [], under_way, pauses)
+            async for piece in self.sampler.sample(line):
                 one = under_way.pop((piece.problem_id, piece.index))
                 answer = _joined(one.before, piece)
                 if answer.finish_reason == "length" and self._goes_on(one, answer):
@@ -102,6 +96,38 @@ class Extended:
         if what not in self._said:
             self._said.add(what)
             log.warning("%s", what)
+
+
+class _Line:
+    """What is asked next: further pieces first, then new answers. It pauses, and is `full`, while
+    either may still come."""
+
+    def __init__(
+        self,
+        fresh: Iterator[_Asked],
+        further: list[_Asked],
+        under_way: dict[tuple[str, int], _Asked],
+        pauses: Callable[[], bool],
+    ):
+        self._fresh, self._further, self._under_way = fresh, further, under_way
+        self._pauses, self._over = pauses, False
+
+    def __iter__(self) -> Iterator[Request]:
+        return self
+
+    def __next__(self) -> Request:
+        one = self._further.pop() if self._further else next(self._fresh, None)
+        if one is None:
+            self._over = not self._pauses()
+            raise StopIteration
+        self._under_way[one.request.problem_id, one.request.index] = one
+        return one.request
+
+    def full(self) -> bool:
+        """Whether there may be more, though not now."""
+        if self._further:
+            return False
+        return bool(self._under_way) if self._over else self._pauses()
 
 
 def _joined(before: Completion | None, piece: Completion) -> Completion:

@@ -27,14 +27,17 @@ class Inlet:
 
 
 async def stored_ahead(
-    completions: AsyncIterator[Completion], keep: Callable[[list[Completion]], Awaitable[None]]
+    completions: AsyncIterator[Completion],
+    keep: Callable[[list[Completion]], Awaitable[None]],
+    stir: asyncio.Event,
 ) -> AsyncIterator[None]:
-    """Have `keep` store what comes within a moment together, and yield whenever it has.
+    """Have `keep` store what comes within a moment together, and yield whenever it has, or when
+    somebody sets `stir`.
 
     An answer does not wait for whoever consumes those before it.
     """
     fresh: list[Completion] = []
-    came, kept = asyncio.Event(), asyncio.Event()
+    came = asyncio.Event()
 
     async def pull() -> None:
         try:
@@ -57,17 +60,17 @@ async def stored_ahead(
                 fresh.clear()
                 if taken:
                     await keep(taken)
-                    kept.set()
+                    stir.set()
             await pulling
         finally:
-            kept.set()
+            stir.set()
 
     pulling = asyncio.create_task(pull())
     storing = asyncio.create_task(store())
     try:
         while not storing.done():
-            await kept.wait()
-            kept.clear()
+            await stir.wait()
+            stir.clear()
             yield
         await storing
     finally:

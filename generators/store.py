@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from generators.budget import Budget
+from generators.errors import StoreError
 from generators.ledger import Spent
 from generators.mending import is_damage, mend
 from generators.schema import checksum as _checksum
@@ -51,7 +52,7 @@ class Store:
     """Completions and verdicts in the SQLite file `path`, created where absent.
 
     `readonly`: nothing is written, also while another process writes; the file must be there.
-    Raises StoreError where a damaged file cannot be mended.
+    Raises StoreError where it cannot be opened, or is damaged and cannot be mended.
     """
 
     def __init__(self, path: Path, readonly: bool = False):
@@ -65,6 +66,8 @@ class Store:
         try:
             self._open()
         except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN:
+                raise StoreError(f"the store {path} cannot be opened") from error
             self._mend(error)
 
     def _open(self) -> None:

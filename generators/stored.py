@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from generators.intake import Inlet, stored_ahead
@@ -46,7 +48,7 @@ class Stored:
         """Stored completions as they are, missing ones from the sampler, stored first."""
         waiting = iter(requests)
         while chunk := list(islice(waiting, LOOK_UP)):
-            known = self._known(chunk, self._keys(chunk))
+            known = self.known(chunk, self.keys(chunk))
             if len(known) < len(chunk):
                 break
             for completion in known.values():
@@ -56,7 +58,8 @@ class Stored:
         ready: deque[Completion] = deque()
         twins: dict[str, list[Request]] = {}
         before = self._recall()
-        missing = self._missing(chain(chunk, waiting), ready, twins)
+        stir = asyncio.Event()
+        missing = _Missing(self, chunk, waiting, ready, twins, stir)
         held: list[Request] = []
 
         async def keep(fresh: list[Completion]) -> None:
@@ -65,10 +68,13 @@ class Stored:
             await self.store.keep([c for c in fresh if _paid(c)], self._spent(fresh))
             ready.extend(self._share(fresh, twins))
 
-        together = stored_ahead if self.batch == 1 else self._batches
+        def full() -> bool:
+            return len(ready) >= READY_MOST or missing.full()
+
+        together = partial(stored_ahead, stir=stir) if self.batch == 1 else self._batches
         try:
             while True:
-                wanted = Inlet(self._afforded(missing, held), lambda: len(ready) >= READY_MOST)
+                wanted = Inlet(self._afforded(missing, held), full)
                 async for _ in together(self.sampler.sample(wanted), keep):
                     while ready:
                         yield ready.popleft()
@@ -140,9 +146,10 @@ class Stored:
             await keep(fresh)
             yield
 
-    def _known(
+    def known(
         self, chunk: Sequence[Request], keys: Sequence[str]
     ) -> dict[tuple[str, str], Completion]:
+        """What the store holds for requests with these keys, by problem and key."""
         stored = self.store.get(keys)
         return {
             (request.problem_id, key): stored[key].answering(request.problem_id)
@@ -150,29 +157,9 @@ class Stored:
             if key in stored
         }
 
-    def _keys(self, chunk: Sequence[Request]) -> list[str]:
+    def keys(self, chunk: Sequence[Request]) -> list[str]:
+        """What names requests in the store."""
         return [request.key(self.identity) for request in chunk]
-
-    def _missing(
-        self, requests: Iterator[Request], ready: deque[Completion], twins: dict[str, list[Request]]
-    ) -> Iterator[Request]:
-        """Requests to be asked; stored ones go to `ready`, equal ones in flight to `twins`."""
-        while chunk := list(islice(requests, LOOK_UP)):
-            keys = self._keys(chunk)
-            known = self._known(chunk, keys)
-            asked: set[str] = set()
-            for request, key in zip(chunk, keys, strict=True):
-                if (request.problem_id, key) in known:
-                    ready.append(known[request.problem_id, key])
-                elif key in twins:
-                    twins[key].append(request)
-                elif key in asked and (done := self.store.get([key])):
-                    ready.append(done[key].answering(request.problem_id))
-                else:
-                    twins[key] = []
-                    asked.add(key)
-                    self.asked += 1
-                    yield request
 
     def _share(
         self, fresh: Sequence[Completion], twins: dict[str, list[Request]]
@@ -182,6 +169,73 @@ class Stored:
             yield completion
             for request in twins.pop(completion.request_key, []):
                 yield completion.answering(request.problem_id)
+
+
+class _Missing:
+    """Requests that are to be asked; stored ones go to `ready`, equal ones in flight to `twins`.
+
+    `stir` is set where something is ready. Where the requests pause (they are `full`) so does this.
+    What goes wrong when they are looked at is raised to whoever asks for the next.
+    """
+
+    def __init__(
+        self,
+        stored: Stored,
+        first: Sequence[Request],
+        later: Iterator[Request],
+        ready: deque[Completion],
+        twins: dict[str, list[Request]],
+        stir: asyncio.Event,
+    ):
+        self._stored, self._later = stored, later
+        self._pauses = getattr(later, "full", lambda: False)
+        self._ready, self._twins, self._stir = ready, twins, stir
+        self._due: deque[Request] = deque()
+        self._over = False
+        self._wrong: Exception | None = None
+        self._sort(first)
+
+    def __iter__(self) -> Iterator[Request]:
+        return self
+
+    def __next__(self) -> Request:
+        self._look()
+        if self._wrong is not None:
+            raise self._wrong
+        if not self._due:
+            raise StopIteration
+        self._stored.asked += 1
+        return self._due.popleft()
+
+    def full(self) -> bool:
+        """Whether there may be more, though not now."""
+        self._look()
+        return not self._due and not self._over
+
+    def _look(self) -> None:
+        try:
+            while not self._due and not self._over:
+                if chunk := list(islice(self._later, LOOK_UP)):
+                    self._sort(chunk)
+                elif self._pauses():
+                    return
+                else:
+                    self._over = True
+        except Exception as error:
+            self._wrong, self._over = error, True
+
+    def _sort(self, chunk: Sequence[Request]) -> None:
+        keys = self._stored.keys(chunk)
+        known = self._stored.known(chunk, keys)
+        for request, key in zip(chunk, keys, strict=True):
+            if (request.problem_id, key) in known:
+                self._ready.append(known[request.problem_id, key])
+                self._stir.set()
+            elif key in self._twins:
+                self._twins[key].append(request)
+            else:
+                self._twins[key] = []
+                self._due.append(request)
 
 
 def _paid(completion: Completion) -> bool:

@@ -167,7 +167,7 @@ def verify(
         print(block(str(name), verdict, text))
 
     if not input.exists():
-        raise UsageError(f"no such file: {input}")
+        raise UsageError(f"no such file, and no such run folder: {input}")
     if not input.is_dir():
         if output is None and not explain:
             raise UsageError("--output is missing: the file to write the verdicts to")

@@ -13,7 +13,7 @@ from typing import Any
 from generators.budget import Budget
 from generators.errors import GeneratorError
 from generators.prices import FREE, price, unbilled
-from generators.teachers.errors import TeacherError
+from generators.teachers.errors import TeacherError, TeacherRefusal
 from generators.teachers.servers import Servers
 from pipelines import judges, launch, samplers, trial
 from pipelines.card import write_card
@@ -48,7 +48,7 @@ def check(recipe: Recipe, parts: Sequence[str]) -> None:
         if not recipe.questions:
             raise UsageError("the recipe has no questions section")
         for teacher in recipe.teachers:
-            samplers.check(teacher)
+            samplers.check(teacher, recipe.chains.sampling)
     measured = recipe.evaluate if "evaluate" in parts and recipe.student else None
     if measured is not None and measured.backend == "vllm":
         samplers.check_vllm(evaluate.server(recipe))
@@ -179,6 +179,8 @@ def stage_errors() -> Iterator[None]:
     """What goes wrong in a stage, as a PipelineError."""
     try:
         yield
+    except TeacherRefusal:
+        raise
     except (DataError, TeacherError) as error:
         raise PipelineError(str(error)) from error
 

@@ -39,6 +39,8 @@ class RunFolder:
         self.recipe = recipe
         self._shared = store
         self.budget = Budget(None, {})
+        if store is not None and (store.is_dir() or not store.resolve().parent.is_dir()):
+            raise UsageError(f"no store can be at {store}: it is a folder, or in none that exists")
         known = _name_in(path)
         self.manifest = read_manifest(path) or {"name": recipe.name, "stages": {}}
         self.fresh = known is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generators.config import ChainsConfig, TeacherConfig
+from generators.config import ChainsConfig, Sampling, TeacherConfig
 from generators.store import Store
 from generators.stored import Stored
 from generators.teachers.servers import Servers
@@ -109,8 +109,15 @@ def asking(
     return Extended(found, extend)
 
 
-def check(config: TeacherConfig) -> None:
-    """Raise TeacherError where the teacher cannot be asked: no key, no vLLM, an unknown option."""
+def check(config: TeacherConfig, sampling: Sampling | None = None) -> None:
+    """Raise TeacherError where the teacher cannot be asked: no key, no vLLM, an unknown option;
+    UsageError where it cannot do what `sampling`, else its own, wants."""
+    asked = sampling or config.sampling
+    if config.backend == "local" and (asked.json_schema or asked.logprobs is not None):
+        raise UsageError(
+            "a local teacher knows no sampling.json_schema and keeps no sampling.logprobs; "
+            "a served one does"
+        )
     if config.backend in ("openai", "batch"):
         teacher(config, Servers(Path()))
     if config.backend == "vllm":

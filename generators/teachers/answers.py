@@ -16,7 +16,10 @@ import orjson
 from generators.teachers.thinking import split_thinking
 from verifiers.records import FinishReason, Usage
 
-FINISH: dict[str, FinishReason] = {"stop": "stop", "eos_token": "stop", "length": "length"}
+FINISH: dict[str, FinishReason] = {
+    "stop": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop",
+    "length": "length", "max_tokens": "length",
+}  # fmt: skip
 REASONING = ("reasoning_content", "reasoning")
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -103,8 +106,11 @@ def _answer(choice: Any, prefix: str) -> Answer | Trouble:
         message = {"content": choice["text"]}
     text = message.get("content")
     reasoning = next((message[name] for name in REASONING if message.get(name)), "")
-    if text is None and reasoning:
-        text = ""
+    if isinstance(text, list):
+        text, thoughts = _joined(text, "text"), _joined(text, "thinking")
+        reasoning = reasoning or thoughts
+    if text is None:
+        text = "" if reasoning else message.get("refusal")
     if not isinstance(text, str) or not isinstance(reasoning, str):
         return Trouble("no content", answered=True)
     finish = choice.get("finish_reason")
@@ -116,11 +122,19 @@ def _answer(choice: Any, prefix: str) -> Answer | Trouble:
     return answer
 
 
+def _joined(parts: list[Any], kind: str) -> str:
+    """The texts of one kind of a content in parts; a thought may hold parts of text itself."""
+    found = [part[kind] for part in parts if isinstance(part, dict) and part.get(kind)]
+    said = [inner for one in found for inner in (one if isinstance(one, list) else [one])]
+    texts = [one.get("text") if isinstance(one, dict) else one for one in said]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
 def answer_of(text: str, reasoning: str, finish: str) -> Answer:
     """An answer with its reasoning apart and no character that a file cannot hold."""
     if not reasoning:
         reasoning, text = split_thinking(text)
-    return Answer(_storable(text), _storable(reasoning), FINISH.get(finish, "error"))
+    return Answer(_storable(text), _storable(reasoning), FINISH.get(finish.lower(), "error"))
 
 
 def _storable(text: str) -> str:

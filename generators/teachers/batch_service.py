@@ -19,7 +19,7 @@ import orjson
 from generators.teachers import answers
 from generators.teachers.answers import Answer, Trouble
 from generators.teachers.batch_journal import Batch, Journal
-from generators.teachers.errors import TeacherError
+from generators.teachers.errors import TeacherError, TeacherRefusal
 from verifiers.records import Usage
 
 OPEN = ("validating", "in_progress", "finalizing", "cancelling")
@@ -61,9 +61,9 @@ class Service:
 
         Where the answer is lost the batch is looked up, and never just asked for again.
         """
-        batch = self._journal.plan(keys, made)
         with _sentences(self._host):
             upload = await self._client.files.create(file=file, purpose="batch")
+        batch = self._journal.plan(keys, made)
         for last in (False, False, True):
             try:
                 bought = await self._client.with_options(max_retries=0).batches.create(
@@ -82,7 +82,7 @@ class Service:
                     ) from None
             except openai.APIError as error:
                 self._journal.forget(batch)
-                raise TeacherError(_sentence(self._host, error)) from error
+                raise _failure(self._host, error) from error
             if batch.id is not None:
                 break
         self._journal.note(batch)
@@ -145,18 +145,26 @@ def _sentences(host: str, noted: Path | None = None) -> Iterator[None]:
         yield
     except openai.NotFoundError as error:
         if noted is None:
-            raise TeacherError(_sentence(host, error)) from error
+            raise TeacherRefusal(
+                f"{host} has no batch API at this base_url ({_said(error)}); backend openai asks "
+                "an endpoint without one"
+            ) from error
         raise TeacherError(
             f"{host} does not know a batch that was bought, or no longer has its results. Is it "
             f"the same key and project? Remove {noted} to buy its requests once more"
         ) from error
     except openai.APIError as error:
-        raise TeacherError(_sentence(host, error)) from error
+        raise _failure(host, error) from error
 
 
-def _sentence(host: str, error: openai.APIError) -> str:
+def _failure(host: str, error: openai.APIError) -> TeacherError:
     status = getattr(error, "status_code", None)
     if status in (401, 403):
-        return f"{host} refused the key (status {status})"
-    said = " ".join(str(error.message).split())[:300]
-    return f"{host} failed at its batches: {said}; run again, what is bought is collected then"
+        return TeacherRefusal(f"{host} refused the key (status {status})")
+    return TeacherError(
+        f"{host} failed at its batches: {_said(error)}; run again, what is bought is collected then"
+    )
+
+
+def _said(error: openai.APIError) -> str:
+    return " ".join(str(error.message).split())[:300]

@@ -23,7 +23,7 @@ from generators.teachers import answers, transport
 from generators.teachers.answers import Answer, Reading, Trouble
 from generators.teachers.dialect import OURS, Dialect
 from generators.teachers.endpoints import Endpoint, Key
-from generators.teachers.errors import TeacherError
+from generators.teachers.errors import TeacherError, TeacherRefusal
 from generators.teachers.flights import Attempt, Flight, Flights, Patience
 from verifiers.records import Completion, Usage, completion_id
 from verifiers.sampler import Request
@@ -186,7 +186,7 @@ class OpenAISampler:
                         return Reading(Trouble("prompt too long", final=True), Usage()), b""
                     if self.dialect.adapt(said, body):
                         continue
-                raise TeacherError(self._refusal(endpoint, refusal.status, said)) from None
+                raise TeacherRefusal(self._refusal(endpoint, refusal.status, said)) from None
             break
         if isinstance(reading.found, Trouble):
             endpoint.checked = endpoint.checked and reading.found.answered
@@ -261,7 +261,7 @@ class OpenAISampler:
         if status in (401, 403):
             what = f"refused the key in {self._key.where}"
         elif status == 404:
-            what = f"knows no model {self.model!r}, or base_url is wrong"
+            what = f"knows no model {self.model!r}, or base_url {endpoint.root} is wrong"
         else:
             what = "refused a request"
         return f"the teacher at {endpoint.host} {what} (status {status}){said and f': {said}'}"

@@ -13,7 +13,7 @@ from generators.teachers import answers
 from generators.teachers.answers import Reading, Trouble
 from generators.teachers.dialect import Dialect
 from generators.teachers.endpoints import Endpoint
-from generators.teachers.errors import TeacherError
+from generators.teachers.errors import TeacherRefusal
 from verifiers.records import Usage
 
 LARGE, LARGEST = 1 << 20, 32 << 20
@@ -161,10 +161,10 @@ async def models(client: aiohttp.ClientSession, endpoint: Endpoint) -> list[dict
 
 
 def check_model(endpoint: Endpoint, model: str, listed: list[dict[str, Any]]) -> dict[str, str]:
-    """What `/v1/models` tells of `model`; TeacherError where the endpoint has only others."""
+    """What `/v1/models` tells of `model`; TeacherRefusal where the endpoint has only others."""
     names = [str(entry.get("id")) for entry in listed]
     if names and model not in names and len(names) <= 8:
-        raise TeacherError(
+        raise TeacherRefusal(
             f"the teacher at {endpoint.host} knows no model {model!r}; it serves {', '.join(names)}"
         )
     root = next((entry.get("root") for entry in listed if entry.get("id") == model), None)

@@ -39,7 +39,11 @@ NEUTRAL = dict.fromkeys((
     "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty",
     "frequency_penalty", "max_new_tokens",
 ))  # fmt: skip
-PLAIN_TEMPLATE = "{{ messages | map(attribute='content') | join('\\n') }}"
+PLAIN_TEMPLATE = (
+    "{% for m in messages %}{% if loop.index > 1 and not (loop.last and m.role == 'assistant') %}"
+    "{{ '\\n' }}{% endif %}{{ m.content }}{% endfor %}"
+)
+"""Texts one below the other, and what an answer has so far right behind them."""
 
 
 class VllmServer:

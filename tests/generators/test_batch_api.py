@@ -13,8 +13,9 @@ import pytest
 from generators.store import Store
 from generators.stored import Stored
 from generators.teachers.batch_api import BatchSampler
-from generators.teachers.errors import TeacherError
+from generators.teachers.errors import TeacherError, TeacherRefusal
 from tests.servers.batch import BatchServer
+from tests.servers.teacher import TeacherServer
 from verifiers.sampler import Request, Sampler
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +113,12 @@ def test_a_batch_that_is_refused_stops_with_the_reason(tmp_path):
 
     with pytest.raises(TeacherError, match="refused batch batch_0: line 1 is no JSON"):
         run(tmp_path, lambda: asks(3), BatchServer(refuse=refuse))
+
+
+def test_an_endpoint_without_batches_is_refused(tmp_path):
+    with pytest.raises(TeacherRefusal, match="has no batch API at this base_url"):
+        run(tmp_path, lambda: asks(3), TeacherServer())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cancelled_batch_delivers_what_it_has_and_stops(tmp_path):

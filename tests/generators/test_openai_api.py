@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from generators.teachers.answers import complaint, read, retry_after
-from generators.teachers.errors import TeacherError
+from generators.teachers.errors import TeacherError, TeacherRefusal
 from generators.teachers.openai_api import OpenAISampler
 from generators.teachers.thinking import split_thinking
 from tests.servers.teacher import TeacherServer, always, first
@@ -147,7 +147,7 @@ def test_a_dead_endpoint_stops_the_run():
 def test_a_refusal_stops_without_a_retry_and_without_the_key(monkeypatch, status, words):
     monkeypatch.setenv("THE_KEY", KEY)
     server = TeacherServer(plan=first("ok", status))
-    with pytest.raises(TeacherError, match=words) as caught:
+    with pytest.raises(TeacherRefusal, match=words) as caught:
         run(asks(2), server, api_key_env="THE_KEY", max_in_flight=1)
     assert server.requests == 2
     assert server.keys == {f"Bearer {KEY}"}
@@ -224,6 +224,17 @@ def test_identity_names_model_revision_and_host_but_no_port(monkeypatch):
         ({"content": "<think>\n2+2\n</think>\n\n4"}, "2+2", "4"),
         ({"content": "2+2</think>4"}, "2+2", "4"),
         ({"content": None, "reasoning_content": "2+"}, "2+", ""),
+        ({"content": None, "refusal": "I will not."}, "", "I will not."),
+        (
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "2+2"}]},
+                    {"type": "text", "text": "4"},
+                ]
+            },
+            "2+2",
+            "4",
+        ),
     ],
 )
 def test_reasoning_is_told_from_the_answer(message, reasoning, text):

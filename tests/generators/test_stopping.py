@@ -14,6 +14,8 @@ from generators.stopping import Rule, band_chance, beta_binomial, leaders, vote_
 from generators.store import Store
 from generators.stored import Stored
 from generators.target import Target, upper_bound
+from generators.teachers.openai_api import OpenAISampler
+from tests.servers.teacher import TeacherServer, first
 from verifiers.pool import VerdictPool
 from verifiers.records import Completion, Group, Problem, Verdict, content_id
 
@@ -182,6 +184,27 @@ def test_every_question_is_asked_until_it_is_known(tmp_path, batch):
     again, asked = drawn(tmp_path / "s.sqlite", batch, {"min": 2, "max": 8})
     assert again == found
     assert asked == []
+
+
+def test_an_answer_that_hangs_holds_up_no_other_question(tmp_path, monkeypatch):
+    monkeypatch.setattr("generators.throttle.SHORTEST_DEADLINE", 1.5)
+    problems = [Problem(prompt=f"{n}+0", answer="1", verifier="exact") for n in range(20)]
+    config = ChainsConfig(samples={"min": 2, "max": 8})
+
+    async def go():
+        async with (
+            TeacherServer(plan=first("hang"), message=lambda body: {"content": "2"}) as server,
+            VerdictPool(workers=1) as pool,
+        ):
+            with Store(tmp_path / "s.sqlite") as store:
+                teacher = Stored(OpenAISampler("m", server.base_url, max_in_flight=64), store)
+                groups = chains(problems, teacher, pool, store, config, Sampling(), 0)
+                return [(g.problem.prompt, len(g.samples)) async for g in groups]
+
+    found = asyncio.run(go())
+    assert len(found) == 20
+    assert {count for _, count in found} == {found[0][1]} != {2}
+    assert found[-1][0] == "0+0"
 
 
 @pytest.mark.parametrize("batch", [1, 4])

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import jinja2
 import pytest
 
 from generators.teachers import vllm_server
@@ -186,6 +187,14 @@ def test_options_as_words():
     ]  # fmt: skip
     with pytest.raises(ValueError, match="port is set by distill itself"):
         VllmConfig(port=3)
+
+
+def test_an_answer_goes_on_right_behind_what_it_has_so_far():
+    template = jinja2.Template(vllm_server.PLAIN_TEMPLATE)
+    asked = [{"role": "system", "content": "s"}, {"role": "user", "content": "2+3=?"}]
+    begun = [*asked, {"role": "assistant", "content": "5"}]
+    assert template.render(messages=asked) == "s\n2+3=?"
+    assert template.render(messages=begun) == "s\n2+3=?5"
 
 
 def test_identity_holds_content_and_what_shapes_answers(tmp_path, servers):

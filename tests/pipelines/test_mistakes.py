@@ -35,6 +35,8 @@ def recipe(tmp_path):
         (["--set", "stages=[{grpo: {beta: 0.1}}]"], "distill calls it 'kl'"),
         (["--set", "stages=[{grpo: {overlong: 99, max_tokens: 50}}]"], "overlong 99 is above max_tokens 50"),
         (["--set", "stages=[{grpo: {epochs: 2}}]"], "epochs is for stages that read rows"),
+        (["--set", "teacher.sampling.logprobs=2"], "keeps no sampling.logprobs"),
+        (["--store", "nowhere/store.sqlite"], "no store can be at nowhere/store.sqlite"),
         (["--bogus", "1"], "--bogus"),
         (["more"], "run: one argument too many: more"),
         (["--limit"], "run: --limit needs a value"),

@@ -51,6 +51,7 @@ def refusal(path, *overrides):
         ("{n: 10}", "{n: 0}", "recipe.yaml:12: evaluate.heldout.n: Input should be greater than 0"),
         ("heads: 2", "heads: 4", "hidden_size / heads must be 32 or 64"),
         ("backend: local, model: embedded", "backend: openai, model: x", "recipe.yaml:2: teacher: backend openai needs base_url"),
+        ("model: embedded", "model: x, base_url: 'http://127.0.0.1:9/v1'", "recipe.yaml:2: teacher: base_url is an address that backend openai or batch asks, not local"),
         ("name: tiny", "name: tiny\nname: two", "recipe.yaml:2: not YAML: the key 'name' stands twice"),
         ("epochs: 2", "learning_rate: .inf", "stages.0.sft.learning_rate: Input should be a finite number"),
         ("name: tiny", "name: [", "recipe.yaml:3: not YAML: expected"),

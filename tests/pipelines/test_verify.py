@@ -126,6 +126,13 @@ def test_a_file_needs_an_output(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("distill: --output is missing")
 
 
+def test_a_run_that_is_not_there_is_said_to_be(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["verify", str(tmp_path / "runs")])
+    assert caught.value.code == 2
+    assert "no such file, and no such run folder" in capsys.readouterr().err
+
+
 def test_the_output_holds_span_and_why(tmp_path):
     (found,) = verdicts(tmp_path, [row()])
     assert found["span"] == [0, 1]

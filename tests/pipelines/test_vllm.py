@@ -11,6 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from generators.extended import Extended
+from generators.store import Store
+from generators.stored import Stored
 from generators.teachers.errors import TeacherError
 from generators.teachers.servers import Servers
 from generators.teachers.vllm_server import check
@@ -64,7 +67,7 @@ def answers(sampler, requests, then=lambda done: None):
     return asyncio.run(go())
 
 
-def test_the_embedded_teacher_says_the_same_and_survives_a_crash(config, servers):
+def test_the_embedded_teacher_says_the_same_survives_a_crash_and_goes_on(config, servers, tmp_path):
     prompts = [f"{a} {op} {b} - {c}=?" for a in range(2, 10) for b in range(1, 7) for c in (3,)
                for op in "+-"]  # fmt: skip
     local = answers(samplers.local(EMBEDDED, 256), asks(prompts, 64))
@@ -86,6 +89,10 @@ def test_the_embedded_teacher_says_the_same_and_survives_a_crash(config, servers
     assert server.starts == 2
     assert served == local
     assert sampler.identity.startswith(f"{samplers.identity(EMBEDDED)}-")
+    with Store(tmp_path / "store.sqlite") as store:
+        pieces = Extended(Stored(sampler, store), 8)
+        assert answers(pieces, asks(prompts, 12)) == local
+        assert pieces.asked > len(prompts)
     start = time.monotonic()
     servers.stop()
     assert time.monotonic() - start < 30
