@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -71,11 +70,13 @@ class Stored:
         def full() -> bool:
             return len(ready) >= READY_MOST or missing.full()
 
-        together = partial(stored_ahead, stir=stir) if self.batch == 1 else self._batches
         try:
             while True:
-                wanted = Inlet(self._afforded(missing, held), full)
-                async for _ in together(self.sampler.sample(wanted), keep):
+                coming = self.sampler.sample(Inlet(self._afforded(missing, held), full))
+                alone = self.batch == 1
+                async for _ in (
+                    stored_ahead(coming, keep, stir) if alone else self._batches(coming, keep)
+                ):
                     while ready:
                         yield ready.popleft()
                 if not held:
