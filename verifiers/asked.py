@@ -83,7 +83,7 @@ RATE = re.compile(
 OPTIONS = re.compile(r"(?:^|\s)\(?A[).]\s")
 HOLDS = re.compile(rf"{COPULA.pattern}|ha(?:s|ve|d)|ist|est|es", re.I)
 ANY = re.compile(r"\b(?:each|every|an?|one|per)\b", re.I)
-EACH = re.compile(r"\W*(?:(each|every)|an?)\b(?! total)", re.I)
+EACH = re.compile(r"\W*(?:(each|every|one)|an?)\b(?! total)", re.I)
 PLAIN = re.compile(rf"{NUMBER.pattern}(?![a-z](?![a-z])|[\^(\\])")
 PARTIAL = re.compile(
     r"\W*(?:is|are) (?:one|an?|another|also)\b"
@@ -108,6 +108,12 @@ def names(subject: str, question: str) -> bool:
     """Whether a subject, such as "the sum", is just what a question asks for."""
     head, nouns = _head(question_of(question)), _nouns(subject)
     return bool(head) and any(_single(noun) == head for noun in nouns[:1] + nouns[-1:])
+
+
+def mentions(question: str, name: str) -> bool:
+    """Whether a question asks for what has this name, such as "Finn" or "total cost"."""
+    asked, words = question_of(question), re.findall(r"\w+", spelled(name))
+    return bool(words) and all(_named(word, asked) for word in words)
 
 
 def counts(behind: str, question: str) -> bool:

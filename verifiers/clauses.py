@@ -31,6 +31,7 @@ from verifiers.cues import (
     COPULA,
     CUE,
     ENDING,
+    EQUATED,
     FAULTED,
     FRONT,
     GIVING,
@@ -140,7 +141,8 @@ def _found(body: str, reads: Reads) -> str | None:
     if (changed := CHANGED.search(body)) is not None:
         return _told(body[changed.end() :], reads)
     if bold := [match[1] for match in BOLD.finditer(body) if match[1][-1] != ":"]:
-        return bare(bold[-1])
+        inner = bare(bold[-1])
+        return inner if reads(inner) or not maths(inner) else _found(inner, reads)
     if len(letters := [match[1] or match[2] for match in OPTION.finditer(body)]) == 1:
         return letters[0]
     last = AFTERTHOUGHT.split(body)[-1]
@@ -188,7 +190,7 @@ def _body(sentence: str) -> str | None:
     body = PARTITIVE.sub("", LEADING.sub("", body.lstrip(" ,")))
     body = IMPLIES.split(body)[-1]
     _, colon, tail = body.rpartition(": ")
-    body = tail if colon and COMPUTED.search(tail) else body
+    body = tail if colon and (COMPUTED.search(tail) or EQUATED.match(tail)) else body
     match = REASON.search(body)
     first, why = (body[: match.start()], match[0]) if match else ("", "")
     late = LATE.match(why) and not maths(first)

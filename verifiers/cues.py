@@ -10,6 +10,19 @@ ALIGNED = re.compile(
     r"\\(?:begin|end)\{(?:align|aligned|gather|equation|split|multline)\*?\}\n?"
     r"|\\\\(?=[ \t]{0,9}\n)"
 )
+BOLD_LABEL = re.compile(r"\*\*([^*\n:]{1,60}:)\*\* *(?=\S)")
+WHERE = re.compile(r"(?<=[^.!?:\n])\n+(?=(?:where|with|for (?:all|any|every|some))\b)")
+QED = re.compile(r"\$?\\(?:blacksquare|square|Box|qed)\$?|[∎□■]|\bQ\.?E\.?D\.?")
+CHECK = re.compile(
+    r"(?:^|(?<=[.!?]\s)|(?<=\n))\W{0,4}(?:as an? |let me |let['’]s |let us |we can |we |to "
+    r"|quick |now |i['’]ll ){0,2}(?:double[- ]?)?(?:check|verif)(?:ing|y|ication)?\b"
+    r"(?! (?:whether|if|that each)\b)[^\n]*(?:(?<=:)\n+[^\n]+)?",
+    re.I,
+)
+CHECKED = re.compile(
+    r"[✓✔✅][\s.*)]*$|, as (?:needed|required|expected|desired|it should(?: be)?|given"
+    r"|stated)[.!]*$"
+)
 SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s=+*/×·<>≈)]|[a-z] = )|(?<=[.!?])\s+$|\n+")
 CONSEQUENCE = re.compile(
     r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
@@ -36,6 +49,7 @@ REASON = re.compile(
     re.S | re.I,
 )
 COMPUTED = re.compile(r"\d[^=,;]{0,60}?[-+*/×÷·−–x][^=;]{0,60}=(?=\s*[-−$€£]*\.?\d[^=]*$)")
+EQUATED = re.compile(r"[-−$]?\d[^=]*=")
 LATE = re.compile(r",?\s*(?:after|when|where|while|who)\b", re.I)
 CAUSE = re.compile(r",?\s*(?:because|since|as)\b", re.I)
 IMPLIES = re.compile(
@@ -122,7 +136,9 @@ ROUGHLY = re.compile(r"about|approximately|roughly|≈", re.I)
 BRACKETED_NOT = re.compile(r"(?<=\w) \([^()\d]*\bnot\b[^()\d]*\)")
 TWICE = re.compile(r"([^,]+?),? or ([^,]+?)(?:,.*|\s+(?:to|for|in|of)\b.*)?", re.S)
 ASIDE_IN_BRACKETS = re.compile(
-    r"\s\((?!mod\b|[^()]*\b(?:or|maybe|perhaps)\b)(?=[^()$\\]*[A-Za-z]{2})[^()$\\]*\)", re.I
+    r"\s\((?!mod\b|[^()]*\b(?:or|maybe|perhaps)\b)"
+    r"(?=[^()$\\]*[A-Za-z]{2}|[\d.,]+ [a-z]\))[^()$\\]*\)",
+    re.I,
 )
 CUE = re.compile(
     r"\b(?:so|thus|therefore|hence|donc|por lo tanto|quindi|ossia|daher|somit"

@@ -12,7 +12,10 @@ from typing import Any
 
 from verifiers.explain import short
 from verifiers.extract import extract, said
-from verifiers.maths.ground import TEXT, decide, ground, in_parts, reads, worded
+from verifiers.maths.decide import decide
+from verifiers.maths.ground import ground, reads
+from verifiers.maths.known import added, in_parts, worded
+from verifiers.maths.labelled import TEXT
 from verifiers.maths.node import TooHard
 from verifiers.records import Problem, Verdict
 
@@ -41,7 +44,7 @@ ENGINES = {
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "19"
+    version = "20"
     trust = "pure"
     gold_type = "text"
     examples = (
@@ -70,17 +73,20 @@ class Math:
         found = in_parts(gold, text, problem) or found
         if found is None or found.how in UNMARKED:
             binary = TEXT.sub(r"\1", gold.text).casefold() in BINARY
-            found = worded(gold, text) or (said(text) if binary else None) or found
-        if found is None:
-            return Verdict(status="wrong", reason="no_answer", why=NO_ANSWER)
+            found = worded(gold, text, problem) or (said(text) if binary else None) or found
         try:
-            same, engine = decide(gold, found, problem)
+            same, engine = decide(gold, found, problem) if found else (False, "")
+            unmarked = found is None or found.how in UNMARKED
+            if not same and unmarked and (only := added(gold, text, problem)) is not None:
+                found, (same, engine) = only, decide(gold, only, problem)
         except (TooHard, RecursionError) as error:
             return Verdict(
                 status="undecided", reason="timeout", detail=str(error), span=found.span,
                 extracted=found.text[:SHOWN], method=f"{found.how}/guard",
                 why=f"{PLACES[found.how]} holds what would take too long to compare",
             )  # fmt: skip
+        if found is None:
+            return Verdict(status="wrong", reason="no_answer", why=NO_ANSWER)
         return Verdict(
             status="correct" if same else "wrong",
             score=float(same),

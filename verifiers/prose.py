@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from verifiers import asked, scope
 from verifiers.clauses import Reads, bare, maths, result, sole, trimmed
@@ -10,6 +11,9 @@ from verifiers.cues import (
     ALIGNED,
     ANNOTATION,
     ASIDE,
+    BOLD_LABEL,
+    CHECK,
+    CHECKED,
     CLAUSES,
     COMPUTED,
     CONSEQUENCE,
@@ -23,12 +27,15 @@ from verifiers.cues import (
     NUMBER,
     PENDING,
     PREMISE,
+    QED,
     SENTENCE,
     START,
     THAT,
+    WHERE,
     WORD,
 )
 
+LABEL = re.compile(r"[*_]{0,3}([A-Z][\w' ]{0,40}?)[*_]{0,3}:[*_]{0,3} +(?=\S)")
 DIGIT = re.compile(r"\d|[π∞∅]|\\(?:pi|infty|emptyset)")
 
 
@@ -37,33 +44,22 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
 
     Where that sentence speaks of several things, the one that `question` asks for counts.
     """
-    sentences = [s.strip() for s in SENTENCE.split(_plain(text[-LAST:]) + " ")]
-    bullets = sum(s.startswith("- ") for s in sentences) > 1
-    sentences = [s.removeprefix("- ") if bullets else s for s in sentences if s]
+    sentences = _sentences(text, question)
     if sentences and CUT_OFF.search(sentences[-1].rstrip("* ")):
         return None
-    numbers = any(MATHS.search(s) for s in sentences)
     aside: str | None = None
-    for sentence in reversed(sentences):
+    for sentence in _stating(sentences):
         cued = CUE.search(sentence)
         counts = COMPUTED.search(sentence) or sole(sentence, reads, question)
         if THAT.match(sentence) and aside is None and not cued and not counts:
             aside = sentence
             continue
-        if (
-            ASIDE.match(sentence)
-            or sentence.endswith("?")
-            or (sentence[0] == "(" and "=" not in sentence)
-        ):
-            continue
-        if PREMISE.match(sentence) and not cued:
-            continue
-        if numbers and not (maths(sentence) or cued):
-            if aside is None and PENDING.match(sentence):
-                return None
-            continue
         if NOTE.match(sentence):
             aside = aside or sentence
+            continue
+        if _pending(sentence):
+            if aside is None:
+                return None
             continue
         part = _asked(sentence, question)
         told = _stated(sentence, result(part, reads), question)
@@ -79,9 +75,66 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
     return (aside, told) if aside is not None and told else None
 
 
+def last(text: str, question: str) -> str:
+    """The last sentence of `text` that may state a result; empty where there is none."""
+    sentences = _sentences(text, question)
+    if not sentences or CUT_OFF.search(sentences[-1].rstrip("* ")):
+        return ""
+    sentence = next(_stating(sentences), "")
+    return "" if _pending(sentence) else sentence
+
+
+def _sentences(text: str, question: str) -> list[str]:
+    """The sentences of the end of a text, up to the item of a closing list that is asked for."""
+    found = [s.strip() for s in SENTENCE.split(_plain(text[-LAST:]) + " ")]
+    bullets = sum(s.startswith("- ") for s in found) > 1
+    found = [s.removeprefix("- ") if bullets else s for s in found if s]
+    items = [LABEL.match(s) for s in found]
+    first = next((k + 1 for k in range(len(items) - 1, -1, -1) if items[k] is None), 0)
+    wanted = [
+        k
+        for k in range(first, len(items))
+        if (item := items[k]) and asked.mentions(question, item[1])
+    ]
+    return found[: wanted[0] + 1] if len(wanted) == 1 and len(items) - first > 1 else found
+
+
+def _stating(sentences: list[str]) -> Iterator[str]:
+    """The sentences that may state a result, from the last one: no check, question or premise."""
+    numbers = any(MATHS.search(s) for s in sentences)
+    for sentence in reversed(sentences):
+        cued = CUE.search(sentence)
+        if (
+            ASIDE.match(sentence)
+            or (CHECKED.search(sentence) and sentence is not sentences[0])
+            or sentence.endswith("?")
+            or (sentence[0] == "(" and "=" not in sentence)
+            or (PREMISE.match(sentence) and not cued)
+        ):
+            continue
+        if not numbers or maths(sentence) or cued or _pending(sentence):
+            yield sentence
+
+
+def _pending(sentence: str) -> bool:
+    """Whether a sentence without a number announces what is still to be done."""
+    return bool(PENDING.match(sentence)) and not (maths(sentence) or CUE.search(sentence))
+
+
 def _plain(text: str) -> str:
-    """A text without annotations, its aligned equations in one line."""
-    return ALIGNED.sub("", CONTINUED.sub(" =", ANNOTATION.sub("", text)))
+    """A text without annotations and checks, its equations and their conditions in one line."""
+    text = ALIGNED.sub("", CONTINUED.sub(" =", ANNOTATION.sub("", text)))
+    text = WHERE.sub(" ", QED.sub("", BOLD_LABEL.sub(r"\1 ", text)))
+    return CHECK.sub(_checked, text)
+
+
+def _checked(check: re.Match[str]) -> str:
+    """What remains of a check: all of it where it fails or nothing precedes it, else what it
+    concludes."""
+    if scope.DENIAL.search(check[0]) or not DIGIT.search(check.string, 0, check.start()):
+        return check[0]
+    concludes = CUE.search(check[0])
+    return check[0][concludes.start() :] if concludes else ""
 
 
 def _stated(sentence: str, told: str | None, question: str) -> str | None:

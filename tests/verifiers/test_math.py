@@ -239,6 +239,13 @@ SLOPE = ("undefined", "What is the slope of the line?")
 SPREAD = ("(1.5, 2.5)", "Find the 95% confidence interval for the mean.")
 HOLES = (r"x \neq \pm 2", "What is the domain?")
 COLUMN = (r"\begin{pmatrix} 4 \\ 7 \end{pmatrix}", "Solve the system.")
+COWS = ("19", "A farm has 48 cows and hens with 134 legs. How many cows are there?")
+MARBLES = ("34", "Sam has twice as many marbles as Ben. How many marbles does Sam have?")
+HOURS = ("2.4", "How many hours does it take?")
+CLOCK = ("6:36 AM", "Two buses leave at 6:00 AM. At what time will they next leave together?")
+SHARES = ("60", "Ella and Finn share $100. How much does Finn receive?")
+SIDES = ("(18, 9)", "Find the dimensions of the rectangle (length, width).")
+COSINE = (r"\frac{1+\sqrt{5}}{4}", r"Find the exact value of $\cos 36^\circ$.")
 CUBES = ("18", r"Let $x + 1/x = 3$. Find $x^3 + \frac{1}{x^3}$.")
 
 
@@ -258,6 +265,16 @@ CUBES = ("18", r"Let $x + 1/x = 3$. Find $x^3 + \frac{1}{x^3}$.")
         (COLUMN, r"$v = \begin{bmatrix} 4 & 7 \end{bmatrix}^T$", r"$v = \begin{bmatrix} 7 & 4 \end{bmatrix}^T$"),
         (CUBES, "Cubing gives\n\nx³ + 1/x³ = 18.", "Cubing gives\n\nx² + 1/x² = 18."),
         (("24", "How many trailing zeros has 100!?"), "So 100! ends in twenty-four zeros.", "So 24! ends in 4."),
+        (COWS, "So there are 19 cows and 29 hens.", "So there are 29 cows and 19 hens."),
+        (MARBLES, "So Ben has 17 marbles and Sam has 34.", "So Ben has 34 marbles and Sam has 17."),
+        (HOURS, "So it is 12/5 hours, or 2 hours and 24 minutes.", "So it takes 2.4 times as long."),
+        (CLOCK, "So they meet 36 minutes after 6:00, at 6:36.", "So they meet 6:30 after 36 minutes."),
+        (SHARES, "- Ella: 2 × 20 = $40\n- Finn: 3 × 20 = $60", "- Ella: 3 × 20 = $60\n- Finn: 2 × 20 = $40"),
+        (SIDES, "The rectangle has length 18 cm and width 9 cm.", "The rectangle has width 18 cm and length 9 cm."),
+        (COSINE, r"\cos 36^\circ = \frac{1+\sqrt5}{4}", r"\cos 36^\circ \approx 0.809"),
+        (("4", "Find the variance."), "So σ² = 4.", "So 2σ = 4."),
+        (("5", "How much is left?"), "**So 5 kg are left.** Check: 3 + 5 = 8 ✓", "Check: 3 + 5 = 8 ✓"),
+        ((r"n \equiv 8 \pmod{15}", "Find all n."), "$n = 15k + 8$, k an integer.", "$n = 15k + 9$."),
         ((r"\emptyset", "Find the intersection."), "So it is { }, the empty set.", "So it is {0}."),
     ],
 )  # fmt: skip

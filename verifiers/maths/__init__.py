@@ -9,6 +9,8 @@
     regions   intervals and inequalities as sets of numbers;  inequalities: solving them
     families  solutions that repeat;  vectors: sums of unit vectors
     compare   the policies: when two answers are the same answer
+    ground    a ground truth and what it says;  decide: whether an answer is it, given the question
+    known     answers that are found with the ground truth in hand;  labelled: value by value
     fallback  math-verify, for golds in a notation that the grammar does not know
 
 No text is ever evaluated as code. What is too big to decide cheaply raises `TooHard`.

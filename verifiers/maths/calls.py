@@ -70,7 +70,12 @@ def _bare_argument(reader: Grammar) -> Node:
     node = _unary_or_power(reader)
     while reader.begins_factor() and not _is_function(reader):
         node = Node("mul", (node, reader.power()))
-    if reader.token.text == "/" and node.op in ("sym", "const", "num", "mul"):
+    tight = reader.token.text == "/" and not reader.token.space
+    if (
+        tight
+        and reader.ahead().text.lstrip("\\") not in FUNCTIONS
+        and node.op in ("sym", "const", "num", "mul")
+    ):
         reader.take()
         node = Node("div", (node, reader.power()))
     return node

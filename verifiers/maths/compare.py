@@ -77,7 +77,9 @@ def _congruent(gold: Node, text: Node) -> bool:
     """Residues: equal up to the modulus, which one side may leave out."""
     if gold.op != text.op:
         value, other = (gold, text) if gold.op == "mod" else (text, gold)
-        return not value.value and other.op in VALUES and same(value.args[0], other)
+        if value.value or other.op not in VALUES:
+            return False
+        return same(value.args[0], other) or families.runs(other, *value.args)
     (mine, modulus), (yours, other) = gold.args, text.args
     if not same(modulus, other):
         return False

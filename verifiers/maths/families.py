@@ -33,6 +33,16 @@ def equal(one: Node, two: Node, names: tuple[str, str]) -> bool:
     return _whole(apart)
 
 
+def runs(node: Node, residue: Node, modulus: Node) -> bool:
+    """Whether an expression such as 15k + 8 runs through all numbers of a residue."""
+    names = symbols(node)
+    if len(names) != 1 or not names <= PARAMETERS or symbols(modulus):
+        return False
+    (name,) = names
+    step = Node("mul", (modulus, Node("sym", (), name)))
+    return equal(Node("add", (residue, step)), node, (name, name))
+
+
 def _linear(node: Node, name: str) -> tuple[Node, Node] | None:
     """Offset and period of an expression that is linear in `name`."""
     values = [_at(node, name, k) for k in range(4)]

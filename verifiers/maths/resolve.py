@@ -153,6 +153,9 @@ def _equalities(sides: list[Node], relations: list[str]) -> Node:
         return Node("equation", tuple(sides), _sum_of_symbols(sides[0]))
     if sides[0].op in ("add", "mul", "neg") and sides[-1].op in ("tuple", "matrix"):
         return sides[-1]
+    if len(sides) > 2 and symbols(sides[-1]) and not any(map(symbols, sides[:-1])):
+        constant = _value(sides[:-1], relations[:-1])
+        return sides[-1] if constant is not None and constant.op != "approx" else FALSE
     return FALSE
 
 

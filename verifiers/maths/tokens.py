@@ -18,7 +18,6 @@ REST = (
 DECIMAL = r"\d+\.(?=\s*\\overline)|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|\.\d+"
 TOKEN = re.compile(rf"(?P<num>{DECIMAL}){REST}")
 GROUPED = re.compile(rf"(?P<num>[1-9]\d{{0,2}}(?:,\d{{3}})+(?!\d)(?:\.\d+)?|{DECIMAL}){REST}")
-BRACKET = re.compile(r"[(\[]|\\\{")
 MATRIX = re.compile(
     r"\\(begin|end)\s*\{\s*([pbBvV]|small|d|r)?(matrix|array|cases)\s*\}(?:\s*\{[lcr| ]*\})?"
 )
@@ -44,7 +43,7 @@ def tokenize(text: str, thousands: bool | None = None) -> list[Token]:
     if len(text) > MAX_CHARS:
         raise TooHard("the answer is too long")
     if thousands is None:
-        thousands = ", " in text or not BRACKET.search(text)
+        thousands = ", " in text or "," not in text or not _inside(text)
     if "\\begin" in text:
         text = MATRIX.sub(_environment, text)
     tokens: list[Token] = []
@@ -61,6 +60,16 @@ def tokenize(text: str, thousands: bool | None = None) -> list[Token]:
         if len(tokens) > MAX_TOKENS:
             raise TooHard("the answer has too many parts")
     return [*tokens, END]
+
+
+def _inside(text: str) -> bool:
+    """Whether a comma stands inside brackets."""
+    depth = 0
+    for char in text.replace(r"\{", "(").replace(r"\}", ")"):
+        depth += (char in "([") - (char in ")]")
+        if char == "," and depth:
+            return True
+    return False
 
 
 def _environment(match: re.Match[str]) -> str:

@@ -53,7 +53,7 @@ MODULO = _words(r"\pmod \mod \bmod mod")
 BLOCKING = _words(
     "most least squared cubed factorial choose is are was were wrong right cannot"
     " probably likely th st nd rd than not plus minus times divided if"
-    " unless maybe perhaps possibly"
+    " unless maybe perhaps possibly have has had"
 )
 FIGURES = _words(r"\angle \triangle \overline \measuredangle \widehat")
 

@@ -1,0 +1,247 @@
+"""Whether a found answer is the ground truth, in the light of the question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from verifiers import asked
+from verifiers.choices.options import printed
+from verifiers.clauses import result, trimmed
+from verifiers.extract import Found
+from verifiers.maths import rational
+from verifiers.maths.ground import Gold, ground, meaning, reads
+from verifiers.maths.labelled import TEXT, terms
+from verifiers.maths.node import Node, TooHard, walk
+from verifiers.maths.vocabulary import VALUES, WORDY
+from verifiers.records import Problem
+
+PERCENT = re.compile(
+    r"\b(?:what|which|how many|as an?|in|find the|calculate the|by what)\s+(?:\w+\s+){0,2}percent",
+    re.I,
+)
+PREDICATE = re.compile(
+    r"^.*\b(?:is|are|was|will be|(?:it|that)['’]s|equals|on|comes)"
+    r"\s+(?:always |\w+ly |an? )?(?!not\b)"
+    r"|^.*\bhas\s+(?=no\b)|^(?:the|this|it) (?:\w+ )?(?=(?:con|di)verges)",
+    re.I,
+)
+LETTER = re.compile(r"[\s$*(]*([A-J])[\s$*).:]*")
+CONDITION = re.compile(
+    r"(?<==)([^=<>≤≥]*?),?\s*(?:\\q?quad\s*|\\text\s*\{[^{}]*\}|\bfor\b|\bwhere\b|\bwith\b|\()*\s*"
+    r"\$?[a-z]\s*(?:\\neq?|≠|!=)[^=<>]*$"
+)
+COUNT = re.compile(r"(\$?\d[\d,.]*(?<=\d)) ((?!or\b)[A-Za-z][A-Za-z -]*)")
+PART = re.compile(r"(?:^|(?<=[\s,;]))\([a-e]\)\s*")
+SPACES = re.compile(r"\s*([-=+*/^(){},_|])\s*|(\\[A-Za-z]+)\s+(?=\\)")
+YES = re.compile(r"(yes|no|true|false)[,;.:] ", re.I)
+CONSTANT = re.compile(r"(?<![A-Za-z\\])[A-DK](?=e\s*\^|[^A-Za-z]|$)")
+OPEN = re.compile(r"\\(?:i*o?int|sum|lim|prod)(?![A-Za-z])|∫|∑")
+POWER = re.compile(r"(\\?[A-Za-z]+)\^[2-9]")
+FORMULA = re.compile(r"\$([^$]+)\$")
+APPROX = re.compile(r"\\approx(?![a-z])")
+WORKED = frozenset(("call", "root", "pow", "fact", "big", "add"))
+BRACED = re.compile(r"\{(\w)\}")
+LONGEST = 200
+PROMPT = 2_000
+
+
+def decide(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
+    """Whether the answer is right, also as a printed option or as the value of an open sum."""
+    if named := _named(found, problem):
+        same, engine = decide(gold, named, problem)
+        if same:
+            return same, engine
+    try:
+        same, engine = _compare(gold, found, problem)
+        if not same and (option := _option(gold, found, problem)):
+            return _compare(option[0], found._replace(text=option[1]), problem)
+        if same:
+            return not _restated(gold, found, problem), engine
+        same = _piecewise(gold, found, problem) or _renamed(gold, found, problem)
+        return same, engine
+    except (TooHard, RecursionError):
+        sign, _, last = found.text.rstrip("$ .").rpartition("=")
+        if not OPEN.search(sign) or not _compare(gold, found._replace(text=last), problem)[0]:
+            raise
+        return True, "symbolic"
+
+
+def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
+    """Whether the answer is right, and by what means that was decided."""
+    plain = rational.read(found.text)
+    if plain is not None and gold.plain is not None:
+        same = plain[0] == gold.plain[0]
+        if same or plain[1] == gold.plain[1] or not _asks_percent(problem):
+            return same, "rational"
+    from verifiers.maths.compare import equal
+    from verifiers.maths.tidy import tidy
+
+    node = meaning(found.text)
+    if node.op == "false" and found.text.count("%") == 1 and _asks_percent(problem):
+        node = meaning(found.text.replace("%", ""))
+    if (
+        (found.clause or found.how == "tagged")
+        and node.op in WORDY
+        and re.search(r"\d", found.text)
+    ):
+        told = result(found.text, reads)
+        if told and told != found.text:
+            return _compare(gold, found._replace(text=told, clause=False), problem)
+    if node.op != "false" and tidy(found.text) == tidy(gold.text):
+        return True, "text"
+    if gold.hard:
+        raise TooHard("the ground truth is too big")
+    mine = meaning(gold.text)
+    if mine.op == "raw":
+        from verifiers.maths import fallback
+
+        return fallback.equal(gold.text, found.text), "math-verify"
+    percent = _asks_percent(problem)
+    engine = "text" if mine.op in ("words", "choice") else "symbolic"
+    if equal(mine, node, percent):
+        return _measured(gold, node, problem) is not False, engine
+    counted = COUNT.fullmatch(found.text.rpartition("=")[2].strip())
+    if counted and asked.counts(counted[2], problem.text):
+        same = equal(mine, meaning(counted[1]), percent)
+        worked = "=" in found.text  # in another unit than was asked for: a step on the way
+        return same or (not worked and _measured(gold, node, problem) is True), engine
+    if _measured(gold, node, problem):
+        return True, engine
+    if (bare := CONDITION.sub(r"\1", found.text)) != found.text and not CONDITION.search(gold.text):
+        return _compare(gold, found._replace(text=bare), problem)
+    others = _readings(found.text, node, mine)
+    return any(equal(mine, other, percent) for other in others), engine
+
+
+def _readings(text: str, node: Node, gold: Node) -> Iterator[Node]:
+    """What else an answer, read as `node`, may mean beside a ground truth of the kind of `gold`."""
+    if gold.op in ("words", "choice", "all"):
+        yield meaning(trimmed(text))
+        yield meaning(PREDICATE.sub("", trimmed(text)))
+        if (first := YES.match(text)) is not None:
+            yield meaning(first[1])
+        return
+    if node.op in VALUES and "=" in text:
+        yield meaning(text.rpartition("=")[2])
+    if gold.op == "list" and "," in text:
+        yield meaning(text, False)
+    elif gold.op in VALUES and gold.op != "big":
+        from verifiers.maths.respell import respellings
+        from verifiers.maths.tidy import tidy
+
+        yield from map(meaning, respellings(tidy(text)))
+
+
+def _measured(gold: Gold, node: Node, problem: Problem) -> bool | None:
+    """Whether a quantity is the ground truth in the unit that the question asks for.
+
+    None where the question, or the answer, names none, or the ground truth has one of its own.
+    """
+    unit = asked.unit(asked.question_of(problem.text)) if gold.plain else ""
+    if not unit or node.op != "quantity" or len(node.value.dimensions) != 1:
+        return None
+    from verifiers.maths.compare import equal
+
+    if meaning(gold.text).op == "quantity":
+        return None
+    return equal(meaning(f"{gold.text} {unit}"), node, False)
+
+
+def _asks_percent(problem: Problem) -> bool:
+    """Whether the question is about a percentage, so that 50 means 50%."""
+    return PERCENT.search(problem.text) is not None
+
+
+def _named(found: Found, problem: Problem) -> Found | None:
+    """What an answer says of an expression that the question names, such as `|3+4i| = 5`, or of
+    the power of a letter of its own: a variance is `σ² = 4`."""
+    left, sign, right = found.text.partition("=")
+    if not sign or len(left) > LONGEST or not problem.text:
+        return None
+    name = _spelled(left)
+    own = (power := POWER.fullmatch(name)) and not re.search(
+        rf"(?<![A-Za-z\\]){re.escape(power[1])}(?![A-Za-z])", _spelled(problem.text[-PROMPT:])
+    )
+    if len(name) < 2 or name.isdigit() or not (own or _alone(name, problem)):
+        formulas = FORMULA.findall(asked.question_of(problem.text)[-LONGEST:])
+        if not formulas or meaning(left) not in map(meaning, formulas):
+            return None
+    return found._replace(text=right.strip(" $"))
+
+
+def _restated(gold: Gold, found: Found, problem: Problem) -> bool:
+    """Whether an answer only repeats a formula that the question wants computed, also with a
+    rounded value: `cos 36° ≈ 0.809` is no exact value of cos 36°."""
+    if not problem.text or gold.hard or rational.read(found.text) is not None:
+        return False
+    formula, sign, rounded = APPROX.sub("≈", found.text).partition("≈")
+    if "=" in formula or len(formula) > LONGEST:
+        return False
+    node = meaning(formula)
+    if node == meaning(gold.text) or not any(part.op in WORKED for part in walk(node)):
+        return False
+    if not _alone(_spelled(formula), problem):
+        return False
+    return not (sign and _compare(gold, found._replace(text=rounded), problem)[0])
+
+
+def _alone(name: str, problem: Problem) -> bool:
+    """Whether a formula stands in the question, not as a part of another one."""
+    around = r"[\w+\-*/^"
+    alone = rf"(?<!{around}]){re.escape(name)}(?!{around}=<>({{])"
+    return re.search(alone, _spelled(problem.text[-PROMPT:])) is not None
+
+
+@lru_cache(maxsize=1024)
+def _spelled(text: str) -> str:
+    """A formula, or a text with formulas, in one spelling without blanks around signs."""
+    from verifiers.maths.tidy import tidy
+
+    return SPACES.sub(r"\1\2", BRACED.sub(r"\1", tidy(text.replace("$", " ; ").strip(" ;"))))
+
+
+def _piecewise(gold: Gold, found: Found, problem: Problem) -> bool:
+    """Whether an answer in parts, or in words around several values, is right in each of them."""
+    parts, others = _parts(gold.text), _parts(found.text)
+    if len(parts) > 1:
+        return len(parts) == len(others) and all(
+            _compare(ground(one), found._replace(text=other), problem)[0]
+            for one, other in zip(parts, others, strict=True)
+        )
+    mine = terms(gold.text)
+    values = sum(not term.isalpha() for term in mine)
+    return 0 < values < len(mine) and mine == terms(found.text)
+
+
+def _renamed(gold: Gold, found: Found, problem: Problem) -> bool:
+    """Whether an answer is right but for the name of its arbitrary constant."""
+    mine, yours = (set(CONSTANT.findall(text)) for text in (gold.text, found.text))
+    if len(mine - yours) != 1 or len(yours - mine) != 1 or "general" not in problem.text.lower():
+        return False
+    (name,), (other,) = mine - yours, yours - mine
+    text = CONSTANT.sub(lambda m: name if m[0] == other else m[0], found.text)
+    return _compare(gold, found._replace(text=text), problem)[0]
+
+
+def _option(gold: Gold, found: Found, problem: Problem) -> tuple[Gold, str] | None:
+    """Ground truth and answer as values, where one is the letter of a choice that was printed."""
+    options = printed(problem.text) if problem.text else {}
+    if not options:
+        return None
+    mine = LETTER.fullmatch(TEXT.sub(r"\1", gold.text))
+    yours = LETTER.fullmatch(TEXT.sub(r"\1", found.text))
+    if bool(mine) == bool(yours) or (yours and found.how == "prose"):
+        return None
+    letter = (mine or yours)[1]  # type: ignore[index]
+    if letter not in options:
+        return None
+    value = options[letter].strip("$")
+    return (ground(value), found.text) if mine else (gold, value)
+
+
+def _parts(text: str) -> list[str]:
+    """The parts of an answer such as "(a) 2; (b) 3" or "2 s; 3 m"."""
+    pieces = PART.split(text)[1:] or text.split(";")
+    return [piece.strip(" ,;.") for piece in pieces]

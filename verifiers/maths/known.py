@@ -1,0 +1,183 @@
+"""Answers of a text that are found with the ground truth in hand, where no marker shows them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from verifiers import asked, cues, prose, scope
+from verifiers.extract import Found, extract, visible
+from verifiers.marks import places
+from verifiers.maths import labelled
+from verifiers.maths.decide import PART, PREDICATE, decide
+from verifiers.maths.ground import Gold, ground, meaning, reads
+from verifiers.maths.node import Node, TooHard, symbols
+from verifiers.maths.vocabulary import VALUES
+from verifiers.records import Problem
+
+SECTION = re.compile(r"(?m)^\W{0,4}\([a-e]\)\W{0,3}(?=\s)")
+CLOSING = 200
+JOINT = re.compile(r"[,;:](?:\s|$)|[()=≈→⇒|]|\s(?:and|or|so|but|that|which|is|are|was|were|of)\s")
+COMPOUND = re.compile(r"\d[\d.]* [a-z]+ and \d[\d.]* [a-z]+")
+WORKED = re.compile(r"[-−+\d.,/*×÷·^() $€£]{1,60}=\s*(?=[-−$€£]?\.?\d)")
+UNSURE = re.compile(
+    r"\b(?:either|maybe|perhaps|possibly|might|could|unsure|not|never|if|unless|between|around"
+    r"|somewhere|roughly)\b|n['’]t\b",
+    re.I,
+)
+ALGEBRA = re.compile(r"\\[a-zA-Z]|[√^²³α-ω]|(?<![A-Za-z'’])[a-z]\s*=")
+BOLD = re.compile(r"\*\*[^*]+\*\*\.?")
+CLAUSE = re.compile(r"[,;]\s|\s(?:and|while|but)\s")
+CLOCK = re.compile(r"\b\d{1,2}:\d{2}\b|\b\d{1,2}(?= ?[ap]\.?m\b)")
+TIMES = re.compile(r"\s*(?:times|more|less|fewer)\b")
+NAME = re.compile(r"(?<=\s)[A-Z][a-z]+\b")
+LONGEST = 8
+MOST = 12
+
+
+class Value(NamedTuple):
+    """A value that a sentence states: its text, its meaning, and where it begins."""
+
+    text: str
+    node: Node
+    start: int
+
+
+def worded(gold: Gold, text: str, problem: Problem) -> Found | None:
+    """What a text states, where that is a ground truth that is no number: in its last sentence,
+    or value by value where each has a name."""
+    if gold.plain or gold.hard or not text.strip():
+        return None
+    mine = meaning(gold.text)
+    if mine.op in VALUES:
+        return None
+    seen = visible(text)
+    pairs = labelled.labels(gold.text, problem.text)
+    if pairs and (span := labelled.stated(pairs, seen)):
+        said = labelled.shown(gold.text, pairs)
+        place = text.rfind(seen)
+        return Found(said, "prose", False, (place + span[0], place + span[1]))
+    from verifiers.maths.compare import equal
+
+    for end in prose.closing(seen):
+        for said in (end, PREDICATE.sub("", end)) if 0 < len(end) <= CLOSING else ():
+            place = text.rfind(said)
+            stands = place >= 0 and equal(mine, meaning(said), False)
+            if stands and scope.asserted(text, place, place + len(said)):
+                return Found(said, "prose", False, (place, place + len(said)))
+    return None
+
+
+def in_parts(gold: Gold, text: str, problem: Problem) -> Found | None:
+    """The answers of the parts (a), (b) of a text, where the ground truth has them too."""
+    seen = visible(text)
+    mine, pieces = PART.split(gold.text)[1:], SECTION.split(seen)[1:]
+    if len(mine) < 2 or len(mine) != len(pieces):
+        return None
+    answers = []
+    for one, piece in zip(mine, pieces, strict=True):
+        said = (extract(part, reads) for part in (piece, piece.strip().rpartition("\n\n")[0]))
+        part = ground(one.strip(" ,;."))
+        right = next((f for f in said if f and decide(part, f, problem)[0]), None)
+        if right is None:
+            return None
+        answers.append(right.text)
+    start = text.rfind(seen)
+    return Found("; ".join(answers), "prose", False, (start, start + len(seen)))
+
+
+def added(gold: Gold, text: str, problem: Problem) -> Found | None:
+    """The ground truth, where it is the only value that the last sentence of a text adds.
+
+    What the question gives, what is computed with and what restates the value add nothing. Where
+    other values of its kind stand beside it, it must be the one that the question asks for.
+    """
+    seen = visible(text)
+    sentence = prose.last(seen, problem.text)
+    concludes = cues.CUE.search(sentence) or BOLD.fullmatch(sentence)
+    if not (concludes and problem.text and len(sentence) <= CLOSING) or places(seen):
+        return None
+    if gold.hard or (mine := meaning(gold.text)).op not in (*VALUES, "clock") or symbols(mine):
+        return None
+    new = list(_new(sentence, mine, problem.text))
+    if UNSURE.search(sentence) or ALGEBRA.search(sentence) or not 0 < len(new) <= MOST:
+        return None
+    fits = [decide(gold, Found(value.text, "prose"), problem)[0] for value in new]
+    rivals = [value for value, fit in zip(new, fits, strict=True) if not fit]
+    right = next((new[k] for k in range(len(new) - 1, -1, -1) if fits[k]), None)
+    if right is None or not _stands(sentence, right, problem):
+        return None
+    if rivals and not _singled(right, rivals, sentence, problem.text):
+        return None
+    if not asked.relevant(sentence, right.text, problem.text):
+        return None
+    place = text.rfind(right.text)
+    return Found(right.text, "prose", False, (place, place + len(right.text)))
+
+
+def _new(sentence: str, gold: Node, question: str) -> Iterator[Value]:
+    """The values of the kind of a ground truth that a sentence states and its question does not."""
+    line = WORKED.sub(lambda worked: " " * len(worked[0]), sentence.replace("−", "-"))
+    pattern = CLOCK if gold.op == "clock" else cues.VALUE
+    given = {value[0].strip("$ ").lower() for value in pattern.finditer(question)}
+    end = 0
+    for number in pattern.finditer(line):
+        if number.start() < end or number[0].strip("$ ").lower() in given:
+            continue
+        if (value := _value(line, number.start(), gold)) is not None:
+            end = value.start + len(value.text)
+            yield value
+
+
+def _value(line: str, start: int, gold: Node) -> Value | None:
+    """The longest value that begins there, of the kind of the ground truth."""
+    rest = line[start:]
+    whole = COMPOUND.match(rest)
+    pieces = re.split(r"(\s+)", JOINT.split(rest, maxsplit=1)[0])[: 2 * LONGEST]
+    heads = ["".join(pieces[:count]) for count in range(len(pieces), 0, -2)]
+    for head in [*([whole[0]] if whole else []), *heads]:
+        text = head.strip(" .*_")
+        try:
+            node = meaning(text)
+        except TooHard:
+            return None
+        if node.op == "clock" or (node.op in VALUES and not symbols(node)):
+            return (
+                Value(text, node, start) if (node.op == "clock") == (gold.op == "clock") else None
+            )
+    return None
+
+
+def _stands(sentence: str, value: Value, problem: Problem) -> bool:
+    """Whether a sentence asserts a value, as it is and not as a bound."""
+    end = value.start + len(value.text)
+    before = CLAUSE.split(sentence[: value.start])[-1]
+    behind = _behind(sentence, value)
+    bound = cues.BOUND.search(before) or cues.ENDING.search(behind) or TIMES.match(behind)
+    sure = scope.asserted(sentence, value.start, end, question=problem.text)
+    return sure and not (bound or cues.FAULTED.match(behind) or scope.refused(sentence, end))
+
+
+def _singled(right: Value, rivals: list[Value], sentence: str, question: str) -> bool:
+    """Whether one value among others is that which the question asks for, by name or by noun."""
+    wanted = asked.question_of(question)
+    names = [name[0] for name in NAME.finditer(wanted)]
+    clauses = {value: _clause(sentence, value) for value in (right, *rivals)}
+    about = [value for value, said in clauses.items() if any(name in said for name in names)]
+    if about:
+        others = all(NAME.search(f" {clauses[value]}") for value in rivals)
+        return about == [right] and others
+    counted = [value for value in clauses if asked.counts(_behind(sentence, value), question)]
+    return counted == [right]
+
+
+def _clause(sentence: str, value: Value) -> str:
+    start = [0, *(cut.end() for cut in CLAUSE.finditer(sentence, 0, value.start))][-1]
+    end = CLAUSE.search(sentence, value.start)
+    return sentence[start : end.start() if end else len(sentence)]
+
+
+def _behind(sentence: str, value: Value) -> str:
+    number = cues.VALUE.match(sentence, value.start)
+    return _clause(sentence, value).rpartition(number[0])[2] if number else ""
