@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from verifiers.explain import short
-from verifiers.extract import extract, said
+from verifiers.extract import Found, extract, said
 from verifiers.maths.decide import decide
 from verifiers.maths.ground import ground, reads
 from verifiers.maths.known import added, in_parts, worded
@@ -80,10 +80,11 @@ class Math:
             if not same and unmarked and (only := added(gold, text, problem)) is not None:
                 found, (same, engine) = only, decide(gold, only, problem)
         except (TooHard, RecursionError) as error:
+            at = found or Found("", "prose")
             return Verdict(
-                status="undecided", reason="timeout", detail=str(error), span=found.span,
-                extracted=found.text[:SHOWN], method=f"{found.how}/guard",
-                why=f"{PLACES[found.how]} holds what would take too long to compare",
+                status="undecided", reason="timeout", detail=str(error), span=at.span,
+                extracted=at.text[:SHOWN], method=f"{at.how}/guard",
+                why=f"{PLACES[at.how]} holds what would take too long to compare",
             )  # fmt: skip
         if found is None:
             return Verdict(status="wrong", reason="no_answer", why=NO_ANSWER)
