@@ -7,8 +7,8 @@ embedded teacher. Both ask it the same kind of thing with as many requests in fl
 client posts prepared bodies with aiohttp, reads the answers and throws them away; distill stores,
 judges and writes every chain. They take turns, each turn's requests are new ones, and each turn of
 distill is held against the mean of the bare client's turns before and after it. In a further turn
-distill is not told how many to keep in flight. A turn is half a minute on two cores: what is counted
-is the rate at which chains are drawn, and the start of a stage is a small part of it.
+distill is not told how many to keep in flight. A turn is half a minute on two cores: what is
+counted is the rate at which chains are drawn, and the start of a stage is a small part of it.
 """
 
 from __future__ import annotations
