@@ -27,6 +27,7 @@ WAITING_MOST = 4
 HEDGES = 0.05
 SWEEP, HELD_UP = 0.1, 0.01
 LONGEST_BACKOFF = 60.0
+REST = 0.5
 REFUSED = ("status 429", "status 529")
 
 
@@ -128,6 +129,7 @@ class Flights:
         self._again: list[tuple[float, int, Flight]] = []
         self._number = itertools.count()
         self._credit, self._looked = 1.0, time.monotonic()
+        self._began = self._looked
         self._open = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -251,6 +253,7 @@ class Flights:
             flight.fails += trouble.reason == "status 503"
         else:
             flight.fails += 1
+            self._rest(attempt.endpoint, trouble)
         if trouble.answered:
             attempt.endpoint.last_answer = time.monotonic()
             flight.useless += 1
@@ -262,6 +265,15 @@ class Flights:
             return
         flight.partial += trouble.partial
         self._later(flight, self.patience.wait(attempt, trouble))
+
+    def _rest(self, endpoint: Endpoint, trouble: Trouble) -> None:
+        """One of several endpoints that does not answer is left alone for a while: it fails so
+        soon that it would seem the quickest."""
+        if trouble.answered or trouble.final or len(self.endpoints) == 1:
+            return
+        silence = time.monotonic() - (endpoint.last_answer or self._began)
+        if not endpoint.last_answer or silence > max(REST, 2 * endpoint.pace.typical):
+            endpoint.throttle.pause(min(LONGEST_BACKOFF, max(REST, silence)))
 
     def _later(self, flight: Flight, wait: float) -> None:
         flight.live += 1

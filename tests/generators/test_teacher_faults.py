@@ -241,6 +241,19 @@ def test_several_endpoints_share_the_work_by_their_speed():
     assert (fast > 2 * slow > 0, identity) == (True, "m")
 
 
+def test_one_of_several_endpoints_may_be_dead():
+    async def go():
+        async with TeacherServer() as server:
+            gone = server.base_url
+        async with TeacherServer(latency=0.2) as server:
+            sampler = OpenAISampler("m", [gone, server.base_url], max_in_flight=8)
+            return [c async for c in sampler.sample(asks(64))], sampler.trouble
+
+    found, trouble = asyncio.run(go())
+    assert {c.finish_reason for c in found} == {"stop"}
+    assert trouble.total() < 64
+
+
 def test_log_probs_and_schemas(path):
     def message(body):
         return {"content": json.dumps({"a": 1})}
