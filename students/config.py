@@ -131,8 +131,9 @@ class Training(Section):
         description="Name of the stage where a kind repeats.",
     )  # fmt: skip
     epochs: float | None = Field(
-        None, gt=0, description="Passes over the rows; 1 where neither this nor max_steps is given."
-    )
+        None, gt=0, description="Passes over the rows; 1 where neither this nor max_steps is given. "
+        "Not for grpo, which reads no rows."
+    )  # fmt: skip
     max_steps: int | None = Field(None, gt=0, description="Stop after so many optimizer steps.")
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
     schedule: Literal["cosine", "linear", "constant"] = Field(
@@ -145,7 +146,9 @@ class Training(Section):
     weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay on matrices.")
     betas: tuple[Beta, Beta] = Field((0.9, 0.98), description="AdamW betas.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
-    tokens_per_step: int = Field(4096, gt=0, description="Tokens of one optimizer step.")
+    tokens_per_step: int = Field(
+        4096, gt=0, description="Tokens of one optimizer step. Not for grpo."
+    )
     tokens_per_micro_batch: int = Field(
         8192, gt=0, description="Tokens that go through the model at once."
     )
@@ -154,7 +157,7 @@ class Training(Section):
         "`recompute` them from its input, which takes a third more time and far less memory, or "
         "`offload` that input to the host's memory too."
     )  # fmt: skip
-    max_length: int = Field(2048, gt=1, description="Most tokens of a row.")
+    max_length: int = Field(2048, gt=1, description="Most tokens of a row. Not for grpo.")
     checkpoint_every: int = Field(50, gt=0, description="Steps between checkpoints.")
     keep_checkpoints: int = Field(2, gt=0, description="Checkpoints kept while training.")
 
