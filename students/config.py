@@ -131,8 +131,8 @@ class Training(Section):
         description="Name of the stage where a kind repeats.",
     )  # fmt: skip
     epochs: float | None = Field(
-        None, gt=0, description="Passes over the rows; 1 where neither this nor max_steps is given. "
-        "Not for grpo, which reads no rows."
+        None, gt=0, description="Passes over the rows; 1 where neither this nor max_steps is "
+        "given. Not for grpo, which reads no rows."
     )  # fmt: skip
     max_steps: int | None = Field(None, gt=0, description="Stop after so many optimizer steps.")
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
