@@ -19,14 +19,14 @@ class Consensus:
     """Correct where the text answers what most texts of its group answer.
 
     of: the verifier that finds the answers and says which are equal.
-    share: the share of all answers that the winner must exceed; 0.5 is more than half.
+    share: the share of the answers given that the winner must exceed; 0.5 is more than half.
     votes: how many texts must have given the winner at least.
 
-    Only `verify_group` votes; the ground truth is not looked at there. A single text is held
+    A group votes, and the ground truth is not looked at there. A text that stands alone is held
     against the problem's ground truth, which a vote may have given it (`gold: consensus`).
     """
 
-    version = "1"
+    version = "2"
     trust = "pure"
     composite = True
     examples = (
@@ -52,7 +52,7 @@ class Consensus:
             raise ValueError(f"{of!r} has no method `vote`, so its answers cannot be counted")
         self.trust = getattr(self.judge, "trust", "pure")
         self.gold_type = getattr(self.judge, "gold_type", "json")
-        self.version = f"1 ({parts.stated({of: self.judge})})"
+        self.version = f"2 ({parts.stated({of: self.judge})})"
 
     def check_gold(self, problem: Problem) -> str | None:
         """A ground truth may be absent; where it is there, it must be one for the judge."""
@@ -69,6 +69,8 @@ class Consensus:
 
     def verify_group(self, problem: Problem, texts: Sequence[str]) -> list[Verdict]:
         """Verdicts on all texts, in their order: those that answer as most do are correct."""
+        if len(texts) == 1 and self.votes > 1:
+            return [self.verify(problem, texts[0])]
         return _Count(self, problem, texts).verdicts()
 
 

@@ -23,12 +23,27 @@ SHOWN = 500
 LONGEST = 100_000
 STARTS = r"(?:\s|--[^\n]*\n|/\*.{0,2000}?\*/|\()*(?:select|with|values)\b"
 FENCE = re.compile(r"(?:```|~~~)[ \t]{0,9}(\w{0,20})[^\n]{0,200}\n(.*?)(?:```|~~~|\Z)", re.S)
-TICKED = re.compile(r"`([^`\n]{6,2000})`")
+TICKED = re.compile(r"`(?=[^`\n]*(?i:\bfrom\b|\bvalues\b|\d))([^`\n]{6,2000})`")
 OPENS = re.compile(STARTS, re.I | re.S)
 BARE = re.compile(r"(?im)^[ \t]*(?:(?:sql|query|answer)[ \t]*:[ \t]*)?(?=(?:select|with|values)\b)")
 ENDS = re.compile(r";|\n[ \t]*\n|\Z")
+CHANGES = "insert|update|delete|replace|create|drop|alter|pragma|explain|attach|begin|merge"
+GOES_ON = (
+    "select|from|where|group|order|having|limit|offset|union|except|intersect|and|or|on|as|with|left"
+    "|right|inner|outer|full|cross|join|natural|using|window|when|then|else|end|case|not|in|exists"
+    f"|values|{CHANGES}"
+)
+OUTPUT = re.compile(rf"\s*(?!(?:{CHANGES})\b)", re.I)
+"""How a block without a language starts that shows what a query gives, not a statement."""
+PROSE = re.compile(
+    rf"(?<=[\w)'\"`\];]);?\s*\n[ \t]*\n(?![ \t]*(?i:{GOES_ON})\b)"
+    r"[ \t]*[*_#>]{0,4}[A-Z][a-z]+\b(?!\s*\()"
+)
+"""Where a query ends and words about it begin: an empty line, then a word that is none of SQL's."""
+SORTS = re.compile(r"\border\s+by\b", re.I)
 HIDDEN = re.compile(
-    r"--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]", re.S
+    r"--[^\n]*|/\*.*?(?:\*/|\Z)|'[^']*(?:'|\Z)|\"[^\"]*(?:\"|\Z)|`[^`]*(?:`|\Z)|\[[^\]]*(?:\]|\Z)",
+    re.S,
 )
 SCRIPT = "CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y'), (3, 'y');"
 ASKED = {
@@ -57,7 +72,7 @@ class Sql:
     says whether the order of rows counts; where it is absent, it does if `query` ends in ORDER BY.
     """
 
-    version = "2"
+    version = "3"
     trust = "pure"
     gold_type = "json"
     limit = 18.0
@@ -111,7 +126,10 @@ def _asked(gold: _Gold, said: str | None) -> dict[str, str]:
     """What the runner says; a query that costs it its life is at fault itself."""
     if said is not None and len(said) > LONGEST:
         return {"outcome": "failed", "reason": "output", "why": "it is too long"}
-    task = {"dbs": gold.dbs, "gold": gold.query, "ordered": gold.ordered, "query": said}
+    lucky = said is not None and is_ordered(gold.query) and not SORTS.search(HIDDEN.sub(" ", said))
+    task = {
+        "dbs": gold.dbs, "gold": gold.query, "ordered": gold.ordered, "query": said, "lucky": lucky,
+    }  # fmt: skip
     failed = "bad_gold" if said is None else "failed"
     try:
         answer: dict[str, str] = _helper().ask(task)
@@ -161,30 +179,45 @@ def is_ordered(said: str) -> bool:
 def query(text: str) -> tuple[int, int, str] | None:
     """Where the query of a text stands, and how it was found; None where there is none.
 
-    The last fenced block that holds one, else the last answer tag, else the text itself, else the
-    last code in backticks or line that starts like one.
+    The last fenced block that is no mere output, else the last answer tag, else the text itself up
+    to an empty line with words behind it, else the last code in backticks or line that starts like
+    one.
     """
     seen = visible(text)
     at = text.rfind(seen) if seen else 0
     fences = [
         (m.start(2), m.end(2))
         for m in FENCE.finditer(seen)
-        if m[1].lower() in ("", "sql", "sqlite", "sqlite3") and m[2].strip()
+        if m[2].strip() and _states(m[1].lower(), m[2])
     ]
     if fences:
         start, end = fences[-1]
         return at + start, at + end, "fenced"
     if tag := _tagged(seen):
         return at + tag[0], at + tag[1], "tagged"
-    if OPENS.match(seen[:LONGEST]):
-        end = len(seen.rstrip())
-        return at, at + end, "whole"
-    ticked = [(m.start(1), m.end(1)) for m in TICKED.finditer(seen) if OPENS.match(m[1])]
     lines = [m.end() for m in BARE.finditer(seen)]
+    ticked = [(m.start(1), m.end(1)) for m in TICKED.finditer(seen) if OPENS.match(m[1])]
+    if OPENS.match(seen[:LONGEST]):
+        end = _end(seen)
+        if not any(place > end for place in (*lines, *(start for start, _ in ticked))):
+            return at, at + end, "whole"
     if lines and (not ticked or lines[-1] > ticked[-1][0]):
         stop = ENDS.search(seen, lines[-1])
         return at + lines[-1], at + (stop.end() if stop else len(seen)), "line"
     return (at + ticked[-1][0], at + ticked[-1][1], "code") if ticked else None
+
+
+def _end(seen: str) -> int:
+    """Where the query that a text starts with ends, be it that words about it follow."""
+    prose = PROSE.search(HIDDEN.sub(lambda hidden: "x" * len(hidden[0]), seen[:LONGEST]))
+    return prose.start() if prose else len(seen.rstrip())
+
+
+def _states(language: str, block: str) -> bool:
+    """Whether a fenced block is there to be run."""
+    if not language:
+        return bool(OPENS.match(block)) or not OUTPUT.match(block)
+    return language in ("sql", "sqlite", "sqlite3")
 
 
 def _tagged(seen: str) -> tuple[int, int] | None:

@@ -262,7 +262,7 @@ ADD = {
 
 def texts(rng: random.Random) -> Iterator[Row]:
     """A last program that is right or wrong, in random surroundings."""
-    for index in range(72):
+    for index in range(126):
         good = index % 4 == 0
         last, other = (GOOD, rng.choice(BAD)) if good else (rng.choice(BAD), GOOD)
         fence = rng.choice(["```", "~~~", "````"])

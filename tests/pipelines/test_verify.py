@@ -8,6 +8,8 @@ import pytest
 from pipelines.cli import main
 from pipelines.errors import UsageError
 from pipelines.verify import verify_file
+from tests.pipelines.test_run import distill
+from verifiers.box import ladder
 
 GOOD = '{"id": "good", "answer": "4", "completion": "4"}'
 
@@ -137,3 +139,17 @@ def test_the_output_holds_span_and_why(tmp_path):
     (found,) = verdicts(tmp_path, [row()])
     assert found["span"] == [0, 1]
     assert found["why"] == "the whole text is '4', blanks folded"
+
+
+def test_code_without_a_box_runs_only_where_the_user_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv(ladder.ONLY, "unsafe")
+    monkeypatch.setenv(ladder.UNSAFE, "")
+    gold = {"kind": "function", "entry_point": "f", "tests": [{"args": [], "expected": 1}]}
+    (tmp_path / "in.jsonl").write_text(row(answer=gold, completion="def f(): return 1"))
+    command = ["verify", tmp_path / "in.jsonl", "--verifier", "code"]
+    command += ["--output", tmp_path / "out.jsonl"]
+    assert "DISTILL_BOX" in distill(*command, check=2).stderr
+    assert not (tmp_path / "out.jsonl").exists()
+    distill(*command, "--unsafe-local", check=0)
+    verdict = json.loads((tmp_path / "out.jsonl").read_text())
+    assert (verdict["status"], verdict["isolation"]) == ("correct", "unsafe")

@@ -135,3 +135,36 @@ def test_a_submission_that_defines_its_own_check_is_judged_by_the_real_one(code,
     test = "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(3) == 9"
     assert scripted(code, f"{check}\ndef f(x): return 5", test).status == "wrong"
     assert scripted(code, f"{check}\ndef f(x): return x * x", test).status == "correct"
+
+
+SHELL = {"file": "main.sh", "run": "sh main.sh", "fences": ["bash"]}
+BUILT = {"file": "prog.txt", "build": "cp prog.txt made.sh", "run": "sh made.sh"}
+NOWHERE = {"file": "main.x", "build": "no-such-compiler main.x", "run": "./main"}
+
+
+@pytest.fixture(scope="module")
+def polyglot():
+    languages = {"shell": SHELL, "built": BUILT, "nowhere": NOWHERE}
+    verifier = base.load("code", {"languages": languages})
+    yield verifier
+    verifier.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "status", "reason"),
+    [("shell", "read a\necho $((a + 1))", "correct", ""),
+     ("shell", "read a\necho $((a + 2))", "wrong", "different"),
+     ("shell", "read a\necho $((a + 1))\nexit 4", "wrong", "crash"),
+     ("shell", "while :; do echo 4; done", "wrong", "output"),
+     ("built", "read a\necho $((a + 1))", "correct", ""),
+     ("built", "read a\necho $a", "wrong", "different"),
+     ("nowhere", "anything", "undecided", "infra"),
+     ("unheard", "anything", "undecided", "bad_gold")],
+)  # fmt: skip
+def test_a_language_that_the_recipe_names(polyglot, language, source, status, reason):
+    tests = [{"stdin": "3\n", "stdout": "4\n"}]
+    answer = {"kind": "stdio", "language": language, "tests": tests}
+    text = f"So:\n```{language}\n{source}\n```"
+    found = base.judge("code", polyglot, Problem(prompt="", answer=answer, verifier="code"), text)
+    assert (found.status, found.reason) == (status, reason), found
+    assert found.isolation != "none"
