@@ -16,10 +16,10 @@ from verifiers import scope
 from verifiers.choices.claims import ALONE, EXPLICIT, JUDGED, Claim, Reader
 from verifiers.choices.options import BadOptions, Options, clean
 from verifiers.choices.phrases import BESIDE, COUNTED, SENTENCE, VOID
-from verifiers.extract import visible
 from verifiers.golds import structured
 from verifiers.marks import BOX, closing
 from verifiers.records import Problem, Verdict, canonical_json
+from verifiers.visible import visible
 
 SHOWN = 500
 LAST = 20_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 
 from verifiers.explain import short
-from verifiers.extract import visible
 from verifiers.golds import plain
 from verifiers.records import Problem, Verdict
+from verifiers.visible import visible
 
 SHOWN = 500
 COMPOSED = 10_000
@@ -37,7 +37,8 @@ class Exact:
         self.case = case
 
     def _fold(self, text: str) -> str:
-        folded = unicodedata.normalize("NFC", text) if len(text) <= COMPOSED else text
+        composed = text.isascii() or len(text) > COMPOSED
+        folded = text if composed else unicodedata.normalize("NFC", text)
         return folded if self.case else folded.casefold()
 
     def check_gold(self, problem: Problem) -> str | None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from verifiers import asked, clauses, cues, prose, scope
 from verifiers.marks import CLAUSE, LIMIT, MATCHES, Mark, neighbours, places
+from verifiers.visible import THOUGHT, visible
 
 QUESTION = re.compile(
     r"(?m)^\s*(?:\*\*)?(?:Q|Question|Problem|Human|User|Input|### (?:Question|Problem|Instruction))"
@@ -26,8 +27,6 @@ BINARY = re.compile(
 OR_ELSE = re.compile(
     r"[\s$]{0,9}(?:\\text\s?\{\s?or\s?\}|\bor\b)[\s$\\(]{0,9}(-?\d[\d.,/]*(?<=\d)%?)(?!\w)"
 )
-THOUGHT = "</think>"
-STOP = re.compile(r"<\|[a-z_]+\|>|</s>")
 REFUSAL = re.compile(r"\W*(?:i|we|sorry|unfortunately|unknown|unsure|no idea)\b", re.I)
 RETOLD = 4000
 WHOLE = 4_000
@@ -141,16 +140,6 @@ def said(text: str) -> Found | None:
     start = text.rfind(THOUGHT) + len(THOUGHT) if THOUGHT in text else 0
     found = deque(BINARY.finditer(text, max(start, len(text) - LIMIT)), maxlen=1)
     return Found(found[0][1], "prose", False, found[0].span(1)) if found else None
-
-
-def visible(text: str) -> str:
-    """What counts of a text: behind the last `</think>`, before a token that ends a turn."""
-    _, sign, rest = text.rpartition(THOUGHT)
-    if sign:
-        text = rest
-    elif "<think>" in text:
-        text = text.partition("<think>")[0]
-    return STOP.split(text, maxsplit=1)[0] if "<" in text else text
 
 
 def _own(text: str, marks: list[Mark]) -> tuple[str, list[Mark]]:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from verifiers.constraints import CONSTRAINTS, read
-from verifiers.extract import visible
 from verifiers.golds import structured
 from verifiers.records import Problem, Verdict
+from verifiers.visible import visible
 
 
 class Instructions:

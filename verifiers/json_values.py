@@ -9,8 +9,8 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from verifiers.extract import visible
 from verifiers.marks import TAG
+from verifiers.visible import visible
 
 LONGEST = 1_000_000
 DEEPEST = 100

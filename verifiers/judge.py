@@ -10,11 +10,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from verifiers.extract import visible
 from verifiers.golds import plain
 from verifiers.records import Completion, Problem, Verdict, content_id
 from verifiers.sampler import Request
 from verifiers.substance import own, says_something
+from verifiers.visible import visible
 
 RUBRIC = (
     "The answer must be right. Where a reference answer is given, it must come to the same result; "

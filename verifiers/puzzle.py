@@ -10,9 +10,10 @@ from typing import Any
 from verifiers.base import VerifierError
 from verifiers.box.order import Child
 from verifiers.boxed import SHOWN, Boxed, fault
-from verifiers.extract import marked, visible
+from verifiers.extract import marked
 from verifiers.marks import PHRASE
 from verifiers.records import Problem, Verdict
+from verifiers.visible import visible
 
 LONGEST = 100_000
 """Characters of an answer; more is no answer to a puzzle."""

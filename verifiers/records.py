@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 Status = Literal["correct", "wrong", "undecided"]
 FinishReason = Literal["stop", "length", "error"]
@@ -176,6 +176,10 @@ class Verdict(Record):
     def correct(self) -> bool:
         """True where the verifier confirmed the answer."""
         return self.status == "correct"
+
+
+VERDICTS = TypeAdapter(list[Verdict])
+"""Several verdicts, to and from JSON."""
 
 
 class Group(Record):

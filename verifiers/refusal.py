@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from verifiers.extract import THOUGHT, visible
 from verifiers.records import Problem, Verdict
+from verifiers.visible import THOUGHT, visible
 
 SIDES = ("refuse", "comply")
 DOES = {"refuse": "refuses", "comply": "complies"}

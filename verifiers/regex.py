@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from verifiers import patterns
-from verifiers.extract import marked, visible
+from verifiers.extract import marked
 from verifiers.golds import plain
 from verifiers.records import Problem, Verdict
+from verifiers.visible import visible
 
 if TYPE_CHECKING:
     import regex

@@ -101,7 +101,8 @@ def partial(verdict: Verdict, weight: float) -> float:
 def well_formed(text: str) -> bool:
     """Whether the final answer stands in an explicit place, behind the thinking."""
     # what compiles all patterns of prose is imported where it is needed, not for every command
-    from verifiers.extract import marked, visible
+    from verifiers.extract import marked
+    from verifiers.visible import visible
 
     return marked(visible(text)) is not None
 

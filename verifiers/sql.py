@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from verifiers import sqlite_runner
-from verifiers.extract import visible
 from verifiers.golds import structured
 from verifiers.helper import Died, Helper
 from verifiers.marks import TAG
 from verifiers.records import Problem, Verdict
+from verifiers.visible import visible
 
 SHOWN = 500
 LONGEST = 100_000

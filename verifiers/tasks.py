@@ -6,8 +6,10 @@ import asyncio
 import json
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from verifiers.explain import why
-from verifiers.records import Isolation, Problem, Verdict
+from verifiers.records import VERDICTS, Isolation, Problem, Verdict
 
 
 class Task:
@@ -16,12 +18,24 @@ class Task:
     __slots__ = ("count", "future", "line", "tries", "verifier")
 
     def __init__(self, problem: Problem, texts: Sequence[str], together: bool):
-        task = {"problem": problem.model_dump(), "texts": texts, "together": together}
+        task = {"problem": vars(problem), "texts": texts, "together": together}
         self.line = json.dumps(task).encode() + b"\n"
         self.verifier = problem.verifier
         self.future: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()
         self.count = len(texts)
         self.tries = 0
+
+    def answer(self, line: bytes) -> float:
+        """Give what a worker wrote to whoever waits; the seconds that it worked."""
+        try:
+            verdicts = VERDICTS.validate_json(line)
+        except ValidationError:
+            verdicts = []
+        if len(verdicts) != self.count:
+            self.fail("infra", "the verifier's worker wrote no verdict", "none")
+        else:
+            self.settle(verdicts)
+        return sum(verdict.seconds for verdict in verdicts)
 
     def settle(self, verdicts: list[Verdict]) -> None:
         """Give the verdicts to whoever waits."""
@@ -40,11 +54,3 @@ def fault(verifier: str, reason: str, detail: str = "", isolation: Isolation = "
     )
     verdict.why = why(verdict)
     return verdict
-
-
-def read(line: bytes) -> list[Verdict]:
-    """The verdicts that a worker wrote; they were checked there."""
-    return [
-        Verdict.model_construct(**fields | {"span": fields["span"] and tuple(fields["span"])})
-        for fields in json.loads(line)
-    ]

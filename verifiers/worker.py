@@ -16,7 +16,7 @@ import sys
 from typing import Any
 
 from verifiers import base
-from verifiers.records import Problem, Verdict
+from verifiers.records import VERDICTS, Problem, Verdict
 
 PR_SET_PDEATHSIG = 1
 
@@ -24,7 +24,7 @@ PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Serve until stdin ends."""
     sys.set_int_max_str_digits(20_000)
-    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
@@ -34,12 +34,12 @@ def main() -> None:
     # the hard limit stays: a box is a child of this process, with limits of its own
     resource.setrlimit(resource.RLIMIT_DATA, (memory, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     loaded: dict[str, base.Verifier] = {}
-    answers.write("ready\n")
+    answers.write(b"ready\n")
     answers.flush()
     for line in sys.stdin:
         task = json.loads(line)
         verdicts = answer(task, config["options"], loaded)
-        answers.write(json.dumps([verdict.model_dump() for verdict in verdicts]) + "\n")
+        answers.write(VERDICTS.dump_json(verdicts) + b"\n")
         answers.flush()
 
 

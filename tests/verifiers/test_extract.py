@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifiers.extract import extract, visible
+from verifiers.extract import extract
+from verifiers.visible import visible
 
 
 def reads(text: str) -> bool:

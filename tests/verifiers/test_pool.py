@@ -199,3 +199,36 @@ def test_a_judgement_that_fails_is_never_lost():
 
     with pytest.raises(OSError, match="disk"):
         asyncio.run(go())
+
+
+@pytest.mark.parametrize("score", [0.0, 0.25, 1.0])
+@pytest.mark.parametrize("status", ["correct", "wrong", "undecided"])
+def test_a_verdict_comes_back_as_it_was_given(act, status, score):
+    given = {
+        "status": status,
+        "score": score,
+        "reason": "no_answer",
+        "extracted": "é\n",
+        "span": (1, 2),
+    }
+    (act / "acting_verifier.py").write_text(
+        f"class Act:\n    version = '1'\n    def verify(self, problem, text):\n        return {given}\n"
+    )
+    verdict = judged(["any"], workers=1)[0]
+    assert {name: getattr(verdict, name) for name in given} == given
+
+
+def test_what_a_plug_in_writes_between_the_answers_is_believed_of_nothing(act):
+    """Nor does it hold anything up."""
+    (act / "acting_verifier.py").write_text(
+        "import os\nclass Act:\n    version = '1'\n"
+        "    def verify(self, problem, text):\n"
+        "        for fd in range(3, 9):\n"
+        "            try:\n"
+        "                os.write(fd, b'[]\\nnonsense\\n')\n"
+        "            except OSError:\n"
+        "                pass\n"
+        "        return {'status': 'wrong'}\n"
+    )
+    verdicts = judged(["any"] * 5, workers=1)
+    assert {verdict.status for verdict in verdicts} <= {"undecided", "wrong"}
