@@ -41,7 +41,8 @@ class Answer:
 class Trouble:
     """Why an attempt brought no answer, the seconds the server asks us to wait, did it answer.
 
-    `partial` is what a broken stream had written, `final` that asking again is of no use.
+    `partial` is what a broken stream had written, `final` that asking again is of no use,
+    `unreachable` why there was no connection.
     """
 
     reason: str
@@ -49,6 +50,7 @@ class Trouble:
     answered: bool = False
     partial: str = ""
     final: bool = False
+    unreachable: str = ""
 
 
 @dataclass(slots=True)

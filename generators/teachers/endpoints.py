@@ -17,7 +17,7 @@ from verifiers.pool import HIDDEN
 
 
 class Endpoint:
-    """One server: `root` is its base URL up to and with /v1."""
+    """One server: `root` is its base URL up to and with /v1; `reached` once anything came back."""
 
     def __init__(self, base_url: str, max_in_flight: int | None):
         self.root, self.host = _root(base_url)
@@ -28,7 +28,7 @@ class Endpoint:
         self.throttle = Throttle(max_in_flight)
         self.pace = Pace()
         self.last_answer = 0.0
-        self.checked = False
+        self.checked = self.reached = False
 
     def __repr__(self) -> str:
         return f"Endpoint({self.root!r})"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -30,6 +31,8 @@ from verifiers.sampler import Request
 
 log = logging.getLogger("distill.teacher")
 DEFAULT_URL = "https://api.openai.com/v1"
+REACH = 5.0
+"""Seconds for which an address is tried where nothing has ever answered."""
 
 
 class OpenAISampler:
@@ -99,6 +102,7 @@ class OpenAISampler:
         self.identity = model + "".join(marks)
         self._teacher = {"identity": self.identity, "model": model, "revision": revision}
         self._unanswered = 0
+        self._began = 0.0
         self._key = Key(api_key_env, api_key_file, self.host, optional=self.loopback)
 
     @property
@@ -115,6 +119,7 @@ class OpenAISampler:
         ready: deque[Completion] = deque()
         full = getattr(requests, "full", lambda: False)
         client = transport.session(self._key.read(), self.loopback)
+        self._began = time.monotonic()
 
         async def ask(attempt: Attempt) -> tuple[Reading, bytes]:
             return await self._ask(client, attempt)
@@ -190,6 +195,7 @@ class OpenAISampler:
             break
         if isinstance(reading.found, Trouble):
             endpoint.checked = endpoint.checked and reading.found.answered
+            self._reach(endpoint, reading.found.unreachable)
             if key := self._key.read().encode():
                 content = content.replace(key, b"[key]")
         else:
@@ -197,6 +203,15 @@ class OpenAISampler:
         if reading.served:
             self._recognise(endpoint, reading.served)
         return reading, content
+
+    def _reach(self, endpoint: Endpoint, unreachable: str) -> None:
+        """Patience is for servers that were there before, or whose neighbours are."""
+        tried = time.monotonic() - self._began > REACH
+        if unreachable and tried and not any(e.reached for e in self.endpoints):
+            raise TeacherError(
+                f"nothing has ever answered at {endpoint.root} ({unreachable}); "
+                "is the server up, and base_url right?"
+            )
 
     async def _check(self, client: aiohttp.ClientSession, endpoint: Endpoint) -> None:
         """Ask what the endpoint serves, at the start and after it was out of reach."""

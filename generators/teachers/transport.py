@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 from typing import Any
 
 import aiohttp
@@ -54,14 +55,18 @@ async def ask(
     sent = body if len(body) <= LARGE else io.BytesIO(body)
     try:
         async with client.post(url, data=sent, allow_redirects=False) as response:
+            endpoint.reached = True
             if response.status == 200 and dialect.stream:
                 return await _streamed(response, prefix), b""
             content = await _bounded(response)
             status, headers = response.status, response.headers
+    except aiohttp.ConnectionTimeoutError:
+        return _trouble(Trouble("timeout", unreachable="it does not take connections")), b""
     except TimeoutError:
         return _trouble(Trouble("timeout")), b""
     except (aiohttp.ClientError, OSError) as error:
-        return _trouble(Trouble(f"connection: {type(error).__name__}")), b""
+        reason = f"connection: {type(error).__name__}"
+        return _trouble(Trouble(reason, unreachable=_unreachable(error))), b""
     if wait := answers.spent_until(headers):
         endpoint.throttle.pause(wait)
     if status == 200:
@@ -71,6 +76,15 @@ async def ask(
     if status in PASSING or status >= 500:
         return _trouble(Trouble(f"status {status}", answers.asked_wait(headers))), b""
     raise Refused(status, content or b"")
+
+
+def _unreachable(error: Exception) -> str:
+    """Why there was no connection; empty where there was one."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "no such host"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return os.strerror(error.errno).lower() if error.errno else str(error)
+    return ""
 
 
 def _trouble(trouble: Trouble) -> Reading:
@@ -152,6 +166,7 @@ async def models(client: aiohttp.ClientSession, endpoint: Endpoint) -> list[dict
     wait = aiohttp.ClientTimeout(total=MODELS_WAIT)
     try:
         async with client.get(endpoint.models, timeout=wait, allow_redirects=False) as response:
+            endpoint.reached = True
             content = await response.content.read(1 << 20) if response.status == 200 else b"{}"
         listed = orjson.loads(content)
     except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):

@@ -6,6 +6,7 @@ import tracemalloc
 
 import pytest
 
+from generators.teachers import openai_api
 from generators.teachers.answers import complaint, read, retry_after
 from generators.teachers.errors import TeacherError, TeacherRefusal
 from generators.teachers.openai_api import OpenAISampler
@@ -137,6 +138,22 @@ def test_a_dead_endpoint_stops_the_run():
 
     with pytest.raises(TeacherError, match="answered none of the last 4 requests"):
         asyncio.run(go())
+
+
+def test_an_address_where_nothing_ever_answered_is_given_up_soon(monkeypatch):
+    monkeypatch.setattr(openai_api, "REACH", 0.5)
+
+    async def go():
+        async with TeacherServer() as server:
+            gone = server.base_url
+        return [c async for c in OpenAISampler("m", gone).sample(asks(100))]
+
+    start = time.monotonic()
+    with pytest.raises(
+        TeacherError, match=r"nothing has ever answered at \S+ \(connection refused"
+    ):
+        asyncio.run(go())
+    assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from generators.store import Store
 from generators.stored import Stored
+from generators.teachers import openai_api
 from generators.teachers.errors import TeacherError
 from generators.teachers.openai_api import OpenAISampler
 from tests.servers.teacher import TeacherServer, always, chance, essay, first
@@ -157,7 +158,9 @@ def test_f5_a_prompt_that_is_too_long_fails_alone_and_at_once(path):
     assert (server.requests, sampler.trouble) == (20, {"prompt too long": 1})
 
 
-def test_f6_a_server_that_is_away_for_a_while_is_waited_for(path):
+def test_f6_a_server_that_is_away_for_a_while_is_waited_for(path, monkeypatch):
+    monkeypatch.setattr(openai_api, "REACH", 0.2)
+
     async def go():
         server = TeacherServer(latency=0.01)
         await server.start(0)
