@@ -80,7 +80,7 @@ async def chains(
         await judging.drain()
         for group in asking.short():
             ready.append(asking.close(group, await group.judged(book)))
-        book.flush()
+        store.flush()
         while ready:
             yield ready.popleft()
 
@@ -264,8 +264,6 @@ class _Book:
     def __init__(self, store: Store, pool: VerdictPool):
         self.store = store
         self.pool = pool
-        self.fresh: dict[str, list[tuple[str, Verdict]]] = {}
-        self.count = 0
 
     async def verdict(self, problem: Problem, completion: Completion) -> Verdict:
         judge = self.pool.judge_id(problem.verifier)
@@ -292,13 +290,4 @@ class _Book:
 
     def _keep(self, judge: str, completion: Completion, verdict: Verdict) -> None:
         if verdict.reason not in ("infra", "timeout"):
-            self.fresh.setdefault(judge, []).append((completion.id, verdict))
-            self.count += 1
-        if self.count >= LOOK_AHEAD:
-            self.flush()
-
-    def flush(self) -> None:
-        for judge, verdicts in self.fresh.items():
-            self.store.put_verdicts(judge, verdicts)
-        self.fresh.clear()
-        self.count = 0
+            self.store.judged(judge, completion.id, verdict)

@@ -28,15 +28,16 @@ class Inlet:
 
 async def stored_ahead(
     completions: AsyncIterator[Completion],
+    fresh: list[Completion],
     keep: Callable[[list[Completion]], Awaitable[None]],
     stir: asyncio.Event,
 ) -> AsyncIterator[None]:
     """Have `keep` store what comes within a moment together, and yield whenever it has, or when
     somebody sets `stir`.
 
-    An answer does not wait for whoever consumes those before it.
+    An answer does not wait for whoever consumes those before it. `fresh` holds those that are not
+    stored yet.
     """
-    fresh: list[Completion] = []
     came = asyncio.Event()
 
     async def pull() -> None:

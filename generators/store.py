@@ -13,7 +13,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
@@ -31,6 +31,8 @@ COLUMNS = "request_key, body, checksum"
 PAID = "teacher, prompt_tokens, completion_tokens, cost"
 SUMS = "teacher, sum(prompt_tokens), sum(completion_tokens), sum(cost)"
 LOOK_UP = 500
+AT_ONCE = 512
+"""Verdicts that wait for completions to be stored with."""
 log = logging.getLogger("distill.store")
 
 
@@ -60,6 +62,7 @@ class Store:
         self.budget = Budget(None, {})
         self.path, self._readonly = path, readonly
         self._judged = True
+        self._fresh: list[tuple[str, str, str, str]] = []
         self._keeping = asyncio.Lock()
         self._committer = ThreadPoolExecutor(1, "distill-store")
         self._commit: Future[None] | None = None
@@ -127,10 +130,15 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._insert(completions, spent)
+            self._insert_verdicts()
         except BaseException:
             with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
             raise
+        self._fresh.clear()
+
+    def _insert_verdicts(self) -> None:
+        self._db.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", self._fresh)
 
     def _insert(self, completions: Sequence[Completion], spent: Sequence[Spent]) -> None:
         rows = []
@@ -162,16 +170,22 @@ class Store:
                     found[key] = Completion.model_validate_json(body)
         return found
 
+    def judged(self, judge: str, completion: str, verdict: Verdict) -> None:
+        """Store what `judge` said of a completion, with the next completions or at the next
+        `flush`; a verdict can be had again, so it is not worth a look at the disk of its own."""
+        body = verdict.model_dump_json()
+        self._fresh.append((completion, judge, body, _checksum(body)))
+        if len(self._fresh) >= AT_ONCE and not self._keeping.locked():
+            self.flush()
+
     @_mended
-    def put_verdicts(self, judge: str, verdicts: Sequence[tuple[str, Verdict]]) -> None:
-        """Store verdicts of one judge, by completion id."""
-        rows = []
-        for completion, verdict in verdicts:
-            body = verdict.model_dump_json()
-            rows.append((completion, judge, body, _checksum(body)))
-        with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", rows)
-        self._judged = True
+    def flush(self) -> None:
+        """Store the verdicts that wait."""
+        if self._fresh:
+            with self._transaction():
+                self._insert_verdicts()
+            self._fresh.clear()
+            self._judged = True
 
     @_mended
     def verdict(self, completion: str, judge: str) -> Verdict | None:
@@ -259,6 +273,8 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """All or nothing; part of the one that is under way where there is one."""
+        if self._commit is not None:
+            wait([self._commit])
         if self._db.in_transaction:
             yield
             return

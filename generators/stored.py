@@ -15,7 +15,8 @@ from verifiers.records import Completion, Usage
 from verifiers.sampler import Request, Sampler
 
 LOOK_UP = 100
-READY_MOST = 128
+READY_MOST, FRESH_MOST = 128, 256
+"""Answers, stored and not yet stored, that may wait before nothing more is asked."""
 
 
 class Stored:
@@ -55,27 +56,31 @@ class Stored:
         else:
             return
         ready: deque[Completion] = deque()
+        fresh: list[Completion] = []
         twins: dict[str, list[Request]] = {}
         before = self._recall()
         stir = asyncio.Event()
         missing = _Missing(self, chunk, waiting, ready, twins, stir)
         held: list[Request] = []
 
-        async def keep(fresh: list[Completion]) -> None:
+        async def keep(taken: list[Completion]) -> None:
             nonlocal before
             before = self._recall(before)
-            await self.store.keep([c for c in fresh if _paid(c)], self._spent(fresh))
-            ready.extend(self._share(fresh, twins))
+            await self.store.keep([c for c in taken if _paid(c)], self._spent(taken))
+            ready.extend(self._share(taken, twins))
 
         def full() -> bool:
-            return len(ready) >= READY_MOST or missing.full()
+            crowded = len(ready) >= READY_MOST or len(fresh) >= FRESH_MOST
+            return crowded or missing.full()
 
         try:
             while True:
                 coming = self.sampler.sample(Inlet(self._afforded(missing, held), full))
                 alone = self.batch == 1
                 async for _ in (
-                    stored_ahead(coming, keep, stir) if alone else self._batches(coming, keep)
+                    stored_ahead(coming, fresh, keep, stir)
+                    if alone
+                    else self._batches(coming, fresh, keep)
                 ):
                     while ready:
                         yield ready.popleft()
@@ -133,19 +138,20 @@ class Stored:
     async def _batches(
         self,
         completions: AsyncIterator[Completion],
+        fresh: list[Completion],
         keep: Callable[[list[Completion]], Awaitable[None]],
     ) -> AsyncIterator[None]:
         """Whole batches: they are stored in one transaction."""
-        fresh: list[Completion] = []
         async for completion in completions:
             fresh.append(completion)
             if len(fresh) == self.batch:
                 await keep(fresh)
                 yield
-                fresh = []
+                fresh.clear()
         if fresh:
             await keep(fresh)
             yield
+            fresh.clear()
 
     def known(
         self, chunk: Sequence[Request], keys: Sequence[str]

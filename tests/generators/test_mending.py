@@ -22,7 +22,9 @@ def path(tmp_path):
     file = tmp_path / "store.sqlite"
     with Store(file) as store:
         found = collect(Stored(Echo(), store), requests(NAMES, samples=1))
-        store.put_verdicts("judge", [(one.id, Verdict(status="wrong")) for one in found])
+        for one in found:
+            store.judged("judge", one.id, Verdict(status="wrong"))
+        store.flush()
     return file
 
 

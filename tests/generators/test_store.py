@@ -145,7 +145,8 @@ def test_the_ledger_sums_what_was_paid(store):
 
 
 def test_verdicts_are_kept_by_judge(store):
-    store.put_verdicts("j1", [("c1", Verdict(status="correct", score=1.0))])
+    store.judged("j1", "c1", Verdict(status="correct", score=1.0))
+    store.flush()
     assert store.verdict("c1", "j1").correct
     assert store.verdict("c1", "j2") is None
     assert store.verdict("c2", "j1") is None
@@ -183,3 +184,21 @@ def test_answers_are_stored_however_slowly_they_are_read_and_no_more_is_asked_me
     stalled, got, asked = asyncio.run(run())
     assert 16 < stalled < 500
     assert (got, asked) == (1000, 1000)
+
+
+def test_verdicts_are_stored_with_the_answers_that_come_next(tmp_path):
+    path = tmp_path / "store.sqlite"
+
+    def seen(completion):
+        with Store(path, readonly=True) as other:
+            return other.verdict(completion, "j") is not None
+
+    with Store(path) as store:
+        first, second = collect(Stored(Echo(), store), requests(["a", "b"], samples=1))
+        store.judged("j", first.id, Verdict(status="wrong"))
+        assert not seen(first.id)
+        asyncio.run(store.keep([second.model_copy(update={"request_key": "another"})]))
+        assert seen(first.id)
+        store.judged("j", second.id, Verdict(status="wrong"))
+        store.flush()
+        assert seen(second.id)

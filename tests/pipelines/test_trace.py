@@ -201,7 +201,8 @@ def test_what_older_judges_said_is_told_too(run, tmp_path):
         older = verdict.model_copy(
             update={"status": "wrong", "reason": "different", "version": "0"}
         )
-        store.put_verdicts("an older judge", [(row["completion_id"], older)])
+        store.judged("an older judge", row["completion_id"], older)
+        store.flush()
     (completion,) = traced(copy, row["sample_id"])["completions"]
     assert completion["verdict"] == verdict.model_dump(mode="json")
     assert completion["other_verdicts"] == [older.model_dump(mode="json")]
