@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass
+from functools import cache
 from math import inf
 
 from generators.errors import GeneratorError
@@ -142,6 +143,7 @@ class Budget:
         )
 
 
+@cache
 def model_of(identity: str) -> str:
     """The model that a teacher's identity names."""
     return re.split("[#@]", identity, maxsplit=1)[0]

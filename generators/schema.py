@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS completions (
 CREATE TABLE IF NOT EXISTS verdicts (
     completion_id TEXT NOT NULL, judge TEXT NOT NULL, body TEXT NOT NULL, checksum TEXT NOT NULL,
     PRIMARY KEY (completion_id, judge)
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS spent (
     request_key TEXT NOT NULL, teacher TEXT NOT NULL, reason TEXT NOT NULL,
     prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost REAL,

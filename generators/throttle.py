@@ -15,7 +15,8 @@ MOST = 4096
 SMALLEST_WINDOW = 32
 NOTICED = 0.02
 SEEN, ENOUGH, EVERY = 512, 20, 16
-SHORTEST_DEADLINE = 0.5
+SHORTEST_DEADLINE, SHORTEST_LAST = 0.5, 0.2
+"""Seconds; the second where nothing new is left to ask, and all wait for what hangs."""
 
 
 class Throttle:
@@ -108,13 +109,12 @@ class Throttle:
 class Pace:
     """How long answers take, from the last 512 of them.
 
-    `typical` is their median, 0 before there is one. `deadline` is how long an answer may take
-    before it counts as hanging; None while too little has been seen.
+    `typical` is their median, 0 before there is one.
     """
 
     def __init__(self) -> None:
         self.typical = 0.0
-        self.deadline: float | None = None
+        self._longest: float | None = None
         self._seen: deque[float] = deque(maxlen=SEEN)
         self._count = 0
 
@@ -128,4 +128,10 @@ class Pace:
         self.typical = ordered[len(ordered) // 2]
         if self._count >= ENOUGH:
             late = ordered[int(0.95 * len(ordered))]
-            self.deadline = max(SHORTEST_DEADLINE, 3 * late, 2 * ordered[-1])
+            self._longest = max(3 * late, 2 * ordered[-1])
+
+    def deadline(self, last: bool) -> float | None:
+        """How long an answer may take before it counts as hanging, where nothing new is left to ask
+        or not; None while too little has been seen."""
+        shortest = SHORTEST_LAST if last else SHORTEST_DEADLINE
+        return None if self._longest is None else max(shortest, self._longest)

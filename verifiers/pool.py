@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
@@ -95,6 +96,11 @@ class VerdictPool:
     def together(self, name: str) -> bool:
         """True where verifier `name` judges all answers to a problem together."""
         return self._has(name, "verify_group")
+
+    async def ready(self) -> None:
+        """Have a worker up, so that its start holds up no verdict."""
+        if not self._loops:
+            self._loops.append(asyncio.create_task(self._serve(await self._start())))
 
     async def __aenter__(self) -> VerdictPool:
         return self
@@ -186,8 +192,7 @@ class VerdictPool:
         count = max(1, min(32, share, int(0.05 / self._pace)))
         return [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
 
-    async def _serve(self) -> None:
-        process: asyncio.subprocess.Process | None = None
+    async def _serve(self, process: Process | None = None) -> None:
         try:
             while True:
                 tasks = [task for task in await self._take() if not task.future.done()]
@@ -198,7 +203,7 @@ class VerdictPool:
             if process is not None:
                 await _kill(process)
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def _start(self) -> Process:
         # looking for plug-ins of pydantic is a tenth of a worker's start
         env = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
         env |= {k: v for k, v in os.environ.items() if not secret(k)}
@@ -206,7 +211,7 @@ class VerdictPool:
         env["PYTHONPATH"] = os.pathsep.join(p for p in (root, env.get("PYTHONPATH")) if p)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "verifiers.worker",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stdin=PIPE, stdout=PIPE,
             env=env | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         self.started.append(process.pid)
@@ -220,9 +225,7 @@ class VerdictPool:
             await _kill(process)
         return process
 
-    async def _work(
-        self, process: asyncio.subprocess.Process, tasks: list[Task]
-    ) -> asyncio.subprocess.Process | None:
+    async def _work(self, process: Process, tasks: list[Task]) -> Process | None:
         """Have one worker judge `tasks`; the worker, or None where it is gone."""
         assert process.stdin is not None
         process.stdin.write(b"".join(task.line for task in tasks))
@@ -252,11 +255,7 @@ class VerdictPool:
         return process
 
     async def _answers(
-        self,
-        process: asyncio.subprocess.Process,
-        rest: bytearray,
-        spent: float,
-        wall: float | None,
+        self, process: Process, rest: bytearray, spent: float, wall: float | None
     ) -> list[bytes] | None:
         """The worker's next lines, as many as are there; none where it died, None where it ran out
         of time. `rest` is the beginning of a line that is still being written.
@@ -330,7 +329,7 @@ class Backlog:
             raise self._failed[0]
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
+async def _kill(process: Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     if process.stdin is not None:
@@ -339,10 +338,9 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time that a process has used; the wall clock where /proc is not to be had."""
+    """CPU time that a process has used, by the clock that clock_getcpuclockid(3) names; the wall
+    clock where there is none."""
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            fields = stat.read().rpartition(")")[2].split()
+        return time.clock_gettime(~pid << 3 | 2)
     except OSError:
         return time.monotonic()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

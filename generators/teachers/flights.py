@@ -320,16 +320,16 @@ class Flights:
     def _hedge(self, now: float) -> None:
         """Ask again what hangs; its place is free for others. There is credit for one request in
         twenty that are answered, and one for each deadline that passes."""
-        deadlines = [e.pace.deadline for e in self.endpoints if e.pace.deadline is not None]
+        deadlines = {e: e.pace.deadline(self.drained) for e in self.endpoints}
         passed, self._looked = now - self._looked, now
-        if deadlines:
-            self._credit = min(64.0, self._credit + min(passed, SWEEP) / min(deadlines))
+        if known := [deadline for deadline in deadlines.values() if deadline is not None]:
+            self._credit = min(64.0, self._credit + min(passed, SWEEP) / min(known))
         for attempt in list(itertools.takewhile(lambda a: now - a.started > SWEEP, self._running)):
             if now - attempt.started > self.timeout and attempt.task is not None:
                 attempt.late = True
                 attempt.task.cancel()
                 continue
-            deadline = attempt.endpoint.pace.deadline
+            deadline = deadlines[attempt.endpoint]
             if not attempt.holds or deadline is None or now - attempt.started < deadline:
                 continue
             if self._credit < 1 or self.failure is not None:

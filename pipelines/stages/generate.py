@@ -202,6 +202,7 @@ async def _draw(job: Job, drawn: _Drawn) -> Counts:
         target = _target(job)
         drawn.view = View.of(job, sampler, _asked(job), target)
         async with job.pool(store) as pool, watching(job.progress, drawn.view):
+            await pool.ready()
             async for group in chains(
                 drawn.problems(), sampler, pool, store, recipe.chains, sampling, recipe.seed,
                 difficulty_band(recipe), target,

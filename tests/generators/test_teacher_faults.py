@@ -14,6 +14,7 @@ from generators.stored import Stored
 from generators.teachers import openai_api
 from generators.teachers.errors import TeacherError
 from generators.teachers.openai_api import OpenAISampler
+from generators.throttle import Pace
 from tests.servers.teacher import TeacherServer, always, chance, essay, first
 from verifiers.pool import secret
 from verifiers.sampler import Request
@@ -82,6 +83,18 @@ def test_f2_what_hangs_is_asked_again_and_holds_up_nobody(path, fault):
     assert server.served[fault] > 3
     assert sampler.trouble["hedged"] >= server.served[fault]
     assert count(ledger) == paid(server)
+
+
+def test_f2_what_hangs_at_the_end_is_asked_again_sooner():
+    pace = Pace()
+    assert pace.deadline(last=True) is None
+    for _ in range(20):
+        pace.add(0.01)
+    assert (pace.deadline(last=False), pace.deadline(last=True)) == (0.5, 0.2)
+    pace.add(0.4)
+    for _ in range(16):
+        pace.add(0.01)
+    assert pace.deadline(last=True) == pace.deadline(last=False) == 0.8
 
 
 def test_f2_an_answer_that_comes_after_its_second_is_in_the_ledger(path):
