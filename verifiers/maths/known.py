@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from verifiers import asked, cues, prose, scope
-from verifiers.extract import Found, extract, visible
+from verifiers.extract import Found, extract
 from verifiers.marks import places
 from verifiers.maths import labelled
 from verifiers.maths.decide import PART, PREDICATE, decide
@@ -15,6 +15,7 @@ from verifiers.maths.ground import Gold, ground, meaning, reads
 from verifiers.maths.node import Node, TooHard, symbols
 from verifiers.maths.vocabulary import VALUES
 from verifiers.records import Problem
+from verifiers.visible import visible
 
 SECTION = re.compile(r"(?m)^\W{0,4}\([a-e]\)\W{0,3}(?=\s)")
 CLOSING = 200
