@@ -208,7 +208,7 @@ class OpenAISampler:
         """Patience is for servers that were there before, or whose neighbours are."""
         tried = time.monotonic() - self._began > REACH
         if unreachable and tried and not any(e.reached for e in self.endpoints):
-            raise TeacherError(
+            raise TeacherRefusal(
                 f"nothing has ever answered at {endpoint.root} ({unreachable}); "
                 "is the server up, and base_url right?"
             )

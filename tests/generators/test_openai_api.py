@@ -150,7 +150,7 @@ def test_an_address_where_nothing_ever_answered_is_given_up_soon(monkeypatch):
 
     start = time.monotonic()
     with pytest.raises(
-        TeacherError, match=r"nothing has ever answered at \S+ \(connection refused"
+        TeacherRefusal, match=r"nothing has ever answered at \S+ \(connection refused"
     ):
         asyncio.run(go())
     assert time.monotonic() - start < 5
