@@ -109,8 +109,8 @@ def _answer(choice: Any, prefix: str) -> Answer | Trouble:
     text = message.get("content")
     reasoning = next((message[name] for name in REASONING if message.get(name)), "")
     if isinstance(text, list):
-        text, thoughts = _joined(text, "text"), _joined(text, "thinking")
-        reasoning = reasoning or thoughts
+        parts: list[Any] = text
+        text, reasoning = _joined(parts, "text"), reasoning or _joined(parts, "thinking")
     if text is None:
         text = "" if reasoning else message.get("refusal")
     if not isinstance(text, str) or not isinstance(reasoning, str):
