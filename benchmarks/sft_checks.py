@@ -123,7 +123,8 @@ def long(task: dict[str, Any]) -> dict[str, float]:
 
     Where several processes were started, they share its tokens, and the peak is the largest.
     """
-    shape = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=192, context=1 << 16)
+    layers = task.get("layers", 2)
+    shape = Scratch(hidden_size=64, layers=layers, heads=2, intermediate_size=192, context=1 << 16)
     model, tokenizer = models.build(shape, 0)
     ids = torch.randint(5, 250, (task["length"],), generator=torch.Generator().manual_seed(0))
     document = Document(ids.tolist(), [False] + [True] * (task["length"] - 1))

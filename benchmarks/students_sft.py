@@ -6,8 +6,8 @@ TRL lives in `.peers/trl`, which this builds. It runs as installed (`stock`) and
 learned tokens scored in its fused head, as on CUDA (`compact`); the bars are against the latter.
 Our engine then trains on the very documents that TRL put into each step. Memory is the peak of a
 process of its own over what the loaded base takes; the first step of each run is not timed. We
-take 1,024 tokens at once; TRL packs two bins of as many into a step, together or one by one. Speed
-is against the faster of the two, memory against the former.
+take 1,024 tokens at once, with LoRA 512; TRL packs two bins of 1,024 into a step, together or one
+by one, with LoRA one. Speed is against the faster of the two, memory against the former.
 `lora` needs models/SmolLM2-135M-Instruct (`make pretrained`, or DISTILL_MODELS).
 """
 
@@ -209,7 +209,8 @@ def lora(work: Path, repeat: int) -> Run:
     if not model.exists():
         sys.exit(f"no model at {model}: run `make pretrained`, or set DISTILL_MODELS")
     task = {"max_length": 1024, "lora": 16, "packed": True, "batch": 1, "accumulate": 1, "steps": 4}
-    compare = Comparison(work / "lora", model, chat_rows(model, 24), task, OPTIONS)
+    options = {"tokens_per_micro_batch": 512}
+    compare = Comparison(work / "lora", model, chat_rows(model, 24), task, options)
     figures = compare.turns("lora", repeat)
     figures["lora_speed_to_trl_packed"] = figures["lora_speed"]
     figures["lora_memory_to_trl_packed"] = figures["lora_memory"]
@@ -234,10 +235,14 @@ def checks(work: Path, repeat: int) -> Run:
     curve = {n: fresh("sft_checks", {"check": "long", "length": n}) for n in (4096, 8192, 16384)}
     for length, run in curve.items():
         figures[f"long_{length}_peak_mb"] = round(run["peak_mb"], 1)
-    again = {"check": "long", "length": 16384, "options": {"activations": "recompute"}}
-    figures["long_16384_recomputed_peak_mb"] = round(fresh("sft_checks", again)["peak_mb"], 1)
-    two = fresh("sft_checks", {"check": "long", "length": 16384}, processes=2)
-    figures["long_16384_two_devices_peak_mb"] = round(two["peak_mb"], 1)
+    deep = {"check": "long", "length": 16384, "layers": 8}
+    ways = {
+        "kept": fresh("sft_checks", deep),
+        "recomputed": fresh("sft_checks", deep | {"options": {"activations": "recompute"}}),
+        "by_two_devices": fresh("sft_checks", deep, processes=2),
+    }
+    for how, run in ways.items():
+        figures[f"deep_16384_{how}_peak_mb"] = round(run["peak_mb"], 1)
     figures["memory_16k_to_4k"] = round(curve[16384]["peak_mb"] / curve[4096]["peak_mb"], 3)
     files = [*(ROOT / "students").glob("*/*.py"), *(ROOT / "students").glob("*.py")]
     counted = ("objectives", "batches", "engine.py", "checkpoints.py")
