@@ -102,7 +102,7 @@ def find(text: str, strict: bool = False) -> Value:
     if blocks:
         start, end = blocks[-1].span(2)
         return Value(_read(seen[start:end].strip()), at + start, at + end, "fenced")
-    if tag := _tagged(seen):
+    if tag := tagged(seen):
         return Value(_read(seen[slice(*tag)].strip()), at + tag[0], at + tag[1], "tagged")
     value, start, end = _embedded(seen)
     return Value(value, at + start, at + end, "bare")
@@ -149,7 +149,8 @@ def _deep(value: Any) -> bool:
     return True
 
 
-def _tagged(seen: str) -> tuple[int, int] | None:
+def tagged(seen: str) -> tuple[int, int] | None:
+    """Where the content of the last answer tag stands; None where it is not closed."""
     for tag in list(TAG.finditer(seen))[-1:] if "<" in seen else []:
         end = seen.find(f"</{tag[1]}>", tag.end())
         if end > 0:

@@ -56,7 +56,7 @@ class Judge:
     Needs a sampler: `verifiers.asking` calls `request` and `read`.
     """
 
-    version = "1"
+    version = "2"
     trust = "pure"
     gold_type = "text"
     examples = (

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from verifiers import sqlite_runner
 from verifiers.golds import structured
 from verifiers.helper import Died, Helper
-from verifiers.marks import TAG
+from verifiers.json_values import tagged
 from verifiers.records import Problem, Verdict
 from verifiers.visible import visible
 
@@ -193,7 +193,7 @@ def query(text: str) -> tuple[int, int, str] | None:
     if fences:
         start, end = fences[-1]
         return at + start, at + end, "fenced"
-    if tag := _tagged(seen):
+    if (tag := tagged(seen)) and OPENS.match(seen[slice(*tag)]):
         return at + tag[0], at + tag[1], "tagged"
     lines = [m.end() for m in BARE.finditer(seen)]
     ticked = [(m.start(1), m.end(1)) for m in TICKED.finditer(seen) if OPENS.match(m[1])]
@@ -218,12 +218,3 @@ def _states(language: str, block: str) -> bool:
     if not language:
         return bool(OPENS.match(block)) or not OUTPUT.match(block)
     return language in ("sql", "sqlite", "sqlite3")
-
-
-def _tagged(seen: str) -> tuple[int, int] | None:
-    tags = list(TAG.finditer(seen))[-1:] if "<" in seen else []
-    for tag in tags:
-        end = seen.find(f"</{tag[1]}>", tag.end())
-        if end > 0 and OPENS.match(seen[tag.end() : end]):
-            return tag.end(), end
-    return None

@@ -18,9 +18,17 @@ _OPENERS = """
     respuesta solución solucion paso proceso problema pregunta réponse reponse étape etape problème
     lösung loesung antwort schritt denkprozess aufgabe risposta soluzione passo resposta solução
     ответ решение шаг
-    解 解答 答案 答 答え 解説 解析 思考过程 思考過程 思考 解决方案 问题 かいせつ こたえ 回答
-    让我们一步一步地思考 让我们一步一步思考 让我们逐步解决这个问题 一步一步
-    让我们一步步思考 풀이 답 정답 해설
+    풀이 답 정답 해설
+"""
+_EASTERN = """
+    让我们 让我 来 看一看 看看 看 该 一步一步 一步步 逐步 步骤 步 地 首先 接下来 然后 最后
+    思考 過程 过程 分析 理解 认为 相信 解决方案 解决 解答 解析 解説 解释 解 回答 答案 答え 答
+    问题 問題 题目 题 如下 需要 必须 正确 正確 正しい 错误 最终 结论 总结 下面 以上 上面 请 一下
+    好的 当然 かいせつ こたえ では まず 一緒に ステップ 考えましょう 考えてみましょう
+"""
+_EASTERN_FILLER = """
+    我们 我 这个 这 就 是 为 的 了 吗 吧 呢 可以 个
+    です ます これ それ は を の が に と
 """
 _ORDERS = """
     administrator root inst assistant moderator teacher professor instructor
@@ -53,11 +61,26 @@ _FILLER = """
     student students answered submission reviewed experts confirmed confirm confirming examined
     checked check checking boxed objective goal tackle solver attempt attempted works fully
     must've definitely obviously undoubtedly surely simple basic provide provides providing
+    shown show shows demonstrated derived stated mentioned described presented explained written
+    confident confidence certain believe trust assure guarantee guaranteed promise agree agreed
+    asks asked ask follows directly result's carefully again
+    ergebnis richtig korrekt lautet folgt voici voilà est sont correcte exacte
+    risposta giusta corretta correcta es
     using use used part parts way lead leads arrive arrived reach reached obtain obtained
 """
 OPENERS = frozenset(_OPENERS.split())
 ORDERS = frozenset(_ORDERS.split())
 FILLER = OPENERS | ORDERS | frozenset(_FILLER.split())
+
+
+def _pieces(words: str) -> re.Pattern[str]:
+    return re.compile("|".join(sorted(words.split(), key=len, reverse=True)))
+
+
+EASTERN = _pieces(_EASTERN + _EASTERN_FILLER)
+EASTERN_FILLER = _pieces(_EASTERN_FILLER)
+"""Openers and filler of scripts that do not part words: what a token of them consists of."""
+SHORTENED = re.compile(r"['’](?:s|m|ve|re|ll|d)$")
 TOKEN = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?")
 FORGED = re.compile(
     r"\{[^{}]{0,400}?[\"']?(?:verdict|score|grade|mark|correct|is_correct|rating|judg[e]?ment|label"
@@ -86,7 +109,10 @@ ORDER = re.compile(
     r"|scored|judged|treated|confirmed|validated|approved|considered|rated|evaluated|deemed)\b",
     re.I,
 )
-NUMBERING = re.compile(r"(?mi)^\W*(?:step\s*)?\d{1,2}[.):]|\bstep\s+\d{1,2}\b")
+NUMBERING = re.compile(
+    r"(?mi)^\W*(?:step\s*)?\d{1,2}[.):]|\bstep\s+\d{1,2}\b"
+    r"|\b(?:two|three|four|five|several|many) (?:experts|reviewers|graders|judges)\b"
+)
 SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 PIECE = 1_000
 
@@ -127,9 +153,15 @@ def says_something(text: str, question: str, reference: str) -> bool:
     words = f" {said} ".replace(f" {echoed} ", " ").split() if echoed else said.split()
     if not words:
         return False
-    if not FILLER.issuperset(words):
+    words = [SHORTENED.sub("", word) for word in words]
+    if any(word not in FILLER and not _opens(word) for word in words):
         return True
-    return not wanted and (OPENERS | ORDERS).isdisjoint(words)
+    return not wanted and all(word in FILLER - OPENERS - ORDERS for word in words)
+
+
+def _opens(word: str) -> bool:
+    """Whether a token of a script that does not part words is an opener, with filler around it."""
+    return not EASTERN.sub("", word) and EASTERN_FILLER.sub("", word) != ""
 
 
 def _orders(sentence: str) -> bool:
