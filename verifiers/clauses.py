@@ -142,7 +142,9 @@ def _found(body: str, reads: Reads) -> str | None:
         return _told(body[changed.end() :], reads)
     if bold := [match[1] for match in BOLD.finditer(body) if match[1][-1] != ":"]:
         inner = bare(bold[-1])
-        return inner if reads(inner) or not maths(inner) else _found(inner, reads)
+        if reads(inner) or not maths(inner):
+            return inner
+        return _found(inner, reads) or _told(inner, reads)
     if len(letters := [match[1] or match[2] for match in OPTION.finditer(body)]) == 1:
         return letters[0]
     last = AFTERTHOUGHT.split(body)[-1]
@@ -228,7 +230,12 @@ def _told(predicate: str, reads: Reads) -> str | None:
     if len(first) == 2 and LATER.search(first[1]) and reads(first[0]):
         return first[0]
     counted = rest.split(": ", 1)
-    if len(counted) == 2 and NUMBER.match(counted[0]) and reads(counted[0]):
+    if (
+        len(counted) == 2
+        and not counted[1][:1].isdigit()
+        and NUMBER.match(counted[0])
+        and reads(counted[0])
+    ):
         return counted[0]
     if reads(rest):
         return rest

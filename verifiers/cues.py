@@ -14,9 +14,9 @@ BOLD_LABEL = re.compile(r"\*\*([^*\n:]{1,60}:)\*\* *(?=\S)")
 WHERE = re.compile(r"(?<=[^.!?:\n])\n+(?=(?:where|with|for (?:all|any|every|some))\b)")
 QED = re.compile(r"\$?\\(?:blacksquare|square|Box|qed)\$?|[∎□■]|\bQ\.?E\.?D\.?")
 CHECK = re.compile(
-    r"(?:^|(?<=[.!?]\s)|(?<=\n))\W{0,4}(?:as an? |let me |let['’]s |let us |we can |we |to "
-    r"|quick |now |i['’]ll ){0,2}(?:double[- ]?)?(?:check|verif)(?:ing|y|ication)?\b"
-    r"(?! (?:whether|if|that each)\b)[^\n]*(?:(?<=:)\n+[^\n]+)?",
+    r"(?:^|(?<=[.!?]\s)|(?<=\n))\W{0,4}(?:as an? |let me |let['’]s |let us "
+    r"|(?:we|you|one) can |we |to |quick |now |i['’]ll ){0,2}(?:double[- ]?)?(?:check|verif)"
+    r"(?:ing|y|ication)?\b(?! (?:whether|if|that each)\b)[^\n]*(?:(?<=:)\n+[^\n]+)?",
     re.I,
 )
 CHECKED = re.compile(

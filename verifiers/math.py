@@ -13,7 +13,7 @@ from typing import Any
 from verifiers.explain import short
 from verifiers.extract import Found, extract, said
 from verifiers.maths.decide import decide
-from verifiers.maths.ground import ground, reads
+from verifiers.maths.ground import Gold, ground, reads
 from verifiers.maths.known import added, in_parts, worded
 from verifiers.maths.labelled import TEXT
 from verifiers.maths.node import TooHard
@@ -44,7 +44,7 @@ ENGINES = {
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "20"
+    version = "21"
     trust = "pure"
     gold_type = "text"
     examples = (
@@ -69,12 +69,9 @@ class Math:
         gold = ground(_text(problem.answer))
         if gold.fault:
             return Verdict(status="undecided", reason="bad_gold", detail=gold.fault)
-        found = extract(text, reads, problem.text)
-        found = in_parts(gold, text, problem) or found
-        if found is None or found.how in UNMARKED:
-            binary = TEXT.sub(r"\1", gold.text).casefold() in BINARY
-            found = worded(gold, text, problem) or (said(text) if binary else None) or found
+        found: Found | None = None
         try:
+            found = _find(gold, text, problem)
             same, engine = decide(gold, found, problem) if found else (False, "")
             unmarked = found is None or found.how in UNMARKED
             if not same and unmarked and (only := added(gold, text, problem)) is not None:
@@ -116,6 +113,15 @@ class Math:
             return str(exact.evaluate(read(expression), {}))
         except (exact.Inexact, exact.Undefined, TooHard, RecursionError, KeyError):
             return None
+
+
+def _find(gold: Gold, text: str, problem: Problem) -> Found | None:
+    """The answer in a text, which may be what it says of the parts or words of a ground truth."""
+    found = in_parts(gold, text, problem) or extract(text, reads, problem.text)
+    if found is not None and found.how not in UNMARKED:
+        return found
+    binary = TEXT.sub(r"\1", gold.text).casefold() in BINARY
+    return worded(gold, text, problem) or (said(text) if binary else None) or found
 
 
 def _text(answer: Any) -> str:

@@ -24,6 +24,9 @@ NARROW = str.maketrans(
 )
 LISTED = re.compile(r"(?m)^[ \t]*[-*]?[ \t]*\(?([A-Z])[).:][ \t]+(\S.*?)[ \t]*$")
 INLINE = re.compile(r"(?:(?<=\s)|^)\(?([A-Z])[).:]\s+(.+?)(?=\s+\(?[A-Z][).:]\s|\s*$)", re.S)
+TYPESET = re.compile(
+    r"\\(?:text(?:bf|rm)?|mathrm|mathbf|rm|bf)\s*\{\s*\(([A-Z])\)\s*\}|\\q?quad(?![A-Za-z])"
+)
 ASIDE = " .,:;!?'\"()[]-"
 
 
@@ -135,8 +138,9 @@ def _named(options: Any) -> dict[str, str]:
 
 def printed(prompt: str) -> dict[str, str]:
     """The options that stand in a prompt, labelled from A on; empty where there are none."""
+    prompt = TYPESET.sub(lambda label: f" ({label[1]}) " if label[1] else " ", prompt[-20_000:])
     for pattern in (LISTED, INLINE):
-        found = [(match[1], match[2]) for match in pattern.finditer(prompt[-20_000:])]
+        found = [(match[1], match[2]) for match in pattern.finditer(prompt)]
         starts = [place for place, (label, _) in enumerate(found) if label == "A"]
         run = found[starts[-1] :] if starts else []
         labels = [label for label, _ in run]

@@ -10,7 +10,7 @@ from verifiers.maths.dates import same_date, same_time
 from verifiers.maths.node import Node, number, symbols, walk
 from verifiers.maths.numeric import fold, proportional, same
 from verifiers.maths.quantities import quantities
-from verifiers.maths.resolve import FALSE
+from verifiers.maths.resolve import FALSE, ratio
 from verifiers.maths.vectors import components
 from verifiers.maths.vocabulary import EXPRESSIONS, VALUES
 
@@ -63,6 +63,8 @@ def _values(gold: Node, text: Node, percent: bool) -> bool:
         return families.equal(gold, text, (names[0], names[1]))
     if "C" in symbols(gold) and "c" in symbols(text) - symbols(gold) and "C" not in symbols(text):
         return _values(gold, _renamed(text, "c", "C"), percent)
+    if families.antiderivatives(gold, text):
+        return True
     return _has_log(gold) and quantities(_natural(gold), _natural(text), percent)
 
 
@@ -226,6 +228,8 @@ def _structures(gold: Node, text: Node, percent: bool) -> bool:
 
 def _mixed(gold: Node, text: Node, percent: bool) -> bool:
     """Structures of two kinds that may still be one answer."""
+    if (plain := (ratio(gold), ratio(text))) != (gold, text):
+        return _structures(*plain, percent)
     kinds = {gold.op, text.op}
     if kinds == {"union", "list"}:
         parts = gold if gold.op == "list" else text

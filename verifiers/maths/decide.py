@@ -33,15 +33,16 @@ CONDITION = re.compile(
     r"\$?[a-z]\s*(?:\\neq?|≠|!=)[^=<>]*$"
 )
 COUNT = re.compile(r"(\$?\d[\d,.]*(?<=\d)) ((?!or\b)[A-Za-z][A-Za-z -]*)")
-PART = re.compile(r"(?:^|(?<=[\s,;]))\([a-e]\)\s*")
-SPACES = re.compile(r"\s*([-=+*/^(){},_|])\s*|(\\[A-Za-z]+)\s+(?=\\)")
+PART = re.compile(r"(?:^|(?<=[\s,;]))\((?:[a-e]|[1-5](?=\)\s))\)\s*")
+LABEL = re.compile(r"[A-Za-z][a-z ]*:\s*")
+SPACES = re.compile(r"\s*([-=+*/^(){},_|:]|\\c[au]p(?![a-z]))\s*|(\\[A-Za-z]+)\s+(?=\\)")
 YES = re.compile(r"(yes|no|true|false)[,;.:] ", re.I)
 CONSTANT = re.compile(r"(?<![A-Za-z\\])[A-DK](?=e\s*\^|[^A-Za-z]|$)")
 OPEN = re.compile(r"\\(?:i*o?int|sum|lim|prod)(?![A-Za-z])|∫|∑")
 POWER = re.compile(r"(\\?[A-Za-z]+)\^[2-9]")
 FORMULA = re.compile(r"\$([^$]+)\$")
 APPROX = re.compile(r"\\approx(?![a-z])")
-WORKED = frozenset(("call", "root", "pow", "fact", "big", "add"))
+WORKED = frozenset(("call", "root", "pow", "fact", "big", "add", "ratio"))
 BRACED = re.compile(r"\{(\w)\}")
 LONGEST = 200
 PROMPT = 2_000
@@ -53,6 +54,8 @@ def decide(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
         same, engine = decide(gold, named, problem)
         if same:
             return same, engine
+    if len(PART.split(gold.text)) > 2 and all(_parts(gold.text)):
+        return _piecewise(gold, found, problem), "symbolic"
     try:
         same, engine = _compare(gold, found, problem)
         if not same and (option := _option(gold, found, problem)):
@@ -111,15 +114,16 @@ def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
         return True, engine
     if (bare := CONDITION.sub(r"\1", found.text)) != found.text and not CONDITION.search(gold.text):
         return _compare(gold, found._replace(text=bare), problem)
-    others = _readings(found.text, node, mine)
+    others = _readings(found.text, node, mine, problem.text)
     return any(equal(mine, other, percent) for other in others), engine
 
 
-def _readings(text: str, node: Node, gold: Node) -> Iterator[Node]:
+def _readings(text: str, node: Node, gold: Node, question: str) -> Iterator[Node]:
     """What else an answer, read as `node`, may mean beside a ground truth of the kind of `gold`."""
     if gold.op in ("words", "choice", "all"):
         yield meaning(trimmed(text))
         yield meaning(PREDICATE.sub("", trimmed(text)))
+        yield meaning(_without_noun(TEXT.sub(r"\1", text), question))
         if (first := YES.match(text)) is not None:
             yield meaning(first[1])
         return
@@ -132,6 +136,12 @@ def _readings(text: str, node: Node, gold: Node) -> Iterator[Node]:
         from verifiers.maths.tidy import tidy
 
         yield from map(meaning, respellings(tidy(text)))
+
+
+def _without_noun(text: str, question: str) -> str:
+    """An answer of two words without the noun of the question: isosceles for isosceles triangle."""
+    first, _, noun = text.strip(" .").partition(" ")
+    return first if noun.isalpha() and re.search(rf"\b{noun}s?\b", question, re.I) else text
 
 
 def _measured(gold: Gold, node: Node, problem: Problem) -> bool | None:
@@ -179,8 +189,11 @@ def _restated(gold: Gold, found: Found, problem: Problem) -> bool:
     formula, sign, rounded = APPROX.sub("≈", found.text).partition("≈")
     if "=" in formula or len(formula) > LONGEST:
         return False
-    node = meaning(formula)
-    if node == meaning(gold.text) or not any(part.op in WORKED for part in walk(node)):
+    from verifiers.maths.resolve import ratio
+
+    mine, node = ratio(meaning(gold.text)), meaning(formula)
+    node = ratio(node) if mine.op == "ratio" else node
+    if node == mine or not any(part.op in WORKED for part in walk(node)):
         return False
     if not _alone(_spelled(formula), problem):
         return False
@@ -242,6 +255,6 @@ def _option(gold: Gold, found: Found, problem: Problem) -> tuple[Gold, str] | No
 
 
 def _parts(text: str) -> list[str]:
-    """The parts of an answer such as "(a) 2; (b) 3" or "2 s; 3 m"."""
-    pieces = PART.split(text)[1:] or text.split(";")
-    return [piece.strip(" ,;.") for piece in pieces]
+    """The parts of an answer such as "(a) 2; (b) 3", "2 s; 3 m" or "roots: 1, 2; minimum: 3"."""
+    pieces = PART.split(text)[1:] or TEXT.sub(r"\1", text).split(";")
+    return [LABEL.sub("", re.sub(r"\\q?quad", " ", piece).strip(" ,;.")) for piece in pieces]

@@ -10,6 +10,7 @@ from verifiers.maths.operators import constant
 
 PARAMETERS = frozenset("klmnjNK")
 ZERO = number(0)
+PLACES = tuple(map(Fraction, ("1/3", "5/7", "6/5", "17/11")))
 
 
 def parameter(node: Node) -> str | None:
@@ -43,6 +44,20 @@ def runs(node: Node, residue: Node, modulus: Node) -> bool:
     return equal(Node("add", (residue, step)), node, (name, name))
 
 
+def antiderivatives(one: Node, two: Node) -> bool:
+    """Whether two expressions with an arbitrary constant, `+ C`, differ by a constant only."""
+    constant = Node("sym", (), "C")
+    if any(node.op != "add" or constant not in node.args for node in (one, two)):
+        return False
+    apart = Node("add", (one, Node("neg", (two,))))
+    names = symbols(apart) - {"C"}
+    if len(names) != 1:
+        return False
+    (name,) = names
+    values = [_at(_at(apart, "C", 0), name, place) for place in PLACES]
+    return all(same(values[0], other) for other in values[1:])
+
+
 def _linear(node: Node, name: str) -> tuple[Node, Node] | None:
     """Offset and period of an expression that is linear in `name`."""
     values = [_at(node, name, k) for k in range(4)]
@@ -54,10 +69,10 @@ def _linear(node: Node, name: str) -> tuple[Node, Node] | None:
     return values[0], step
 
 
-def _at(node: Node, name: str, whole: int) -> Node:
+def _at(node: Node, name: str, place: int | Fraction) -> Node:
     if node.op == "sym" and node.value == name:
-        return number(whole)
-    return Node(node.op, tuple(_at(arg, name, whole) for arg in node.args), node.value)
+        return number(place)
+    return Node(node.op, tuple(_at(arg, name, place) for arg in node.args), node.value)
 
 
 def _whole(node: Node) -> bool:

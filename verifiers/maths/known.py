@@ -17,7 +17,7 @@ from verifiers.maths.vocabulary import VALUES
 from verifiers.records import Problem
 from verifiers.visible import visible
 
-SECTION = re.compile(r"(?m)^\W{0,4}\([a-e]\)\W{0,3}(?=\s)")
+SECTION = re.compile(r"(?m)^\W{0,4}\((?:[a-e]|[1-5])\)\W{0,3}(?=\s)")
 CLOSING = 200
 JOINT = re.compile(r"[,;:](?:\s|$)|[()=≈→⇒|]|\s(?:and|or|so|but|that|which|is|are|was|were|of)\s")
 COMPOUND = re.compile(r"\d[\d.]* [a-z]+ and \d[\d.]* [a-z]+")

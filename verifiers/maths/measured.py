@@ -13,15 +13,13 @@ class Measured(Grammar):
 
     def quantity(self) -> Node:
         """An expression with its unit; 5 feet 6 inches are one."""
-        self.money = None
-        node = self.expression()
-        unit = self.unit(not symbols(node))
-        if unit is None:
+        node = self.measured()
+        if node.op != "quantity":
             return node
-        node = Node("quantity", (node,), unit)
+        unit = node.value
         while self.token.text in ("+", "-") and self.token.kind == "op" and unit.dimensions:
             minus = self.take().text == "-"
-            rest = self.quantity()
+            rest = self.measured()
             if rest.op != "quantity" or not compatible(unit, rest.value):
                 raise Unreadable("a sum of different quantities")
             value = Node("neg", rest.args) if minus else rest.args[0]
@@ -32,6 +30,13 @@ class Measured(Grammar):
                 raise Unreadable("two quantities side by side")
             node = total(node, rest)
         return node
+
+    def measured(self) -> Node:
+        """One expression with its unit, if any."""
+        self.money = None
+        node = self.expression()
+        unit = self.unit(not symbols(node))
+        return node if unit is None else Node("quantity", (node,), unit)
 
     def unit(self, counts: bool) -> Unit | None:
         """The unit that follows an expression: known units, else a noun where it is a count."""

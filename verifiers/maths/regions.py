@@ -47,6 +47,8 @@ def region(node: Node) -> Region | None:
     if node.op == "set":
         if not node.args:
             return Region(())
+        if len(node.args) > 1 and all(arg.op == "inequality" for arg in node.args):
+            return _several(Node("list", node.args))
         single = len(node.args) == 1 and node.args[0].op in ("inequality", "list")
         return region(node.args[0]) if single else None
     if node.op == "inequality":

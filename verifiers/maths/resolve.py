@@ -210,7 +210,7 @@ def alike(one: Node, two: Node) -> bool:
     """Whether two values are equal; a unit may stand at one of them only."""
     if one.op == "quantity" and two.op == "quantity":
         return quantities(one, two, False) or same(one.args[0], two.args[0])
-    plain = [side.args[0] if side.op == "quantity" else side for side in (one, two)]
+    plain = [ratio(side.args[0] if side.op == "quantity" else side) for side in (one, two)]
     if all(side.op in EXPRESSIONS for side in plain):
         return same(*plain)
     if plain[0].op == plain[1].op == "ratio" and len(plain[0].args) == len(plain[1].args) == 2:
@@ -219,6 +219,11 @@ def alike(one: Node, two: Node) -> bool:
     if plain[0].op == plain[1].op and len(plain[0].args) == len(plain[1].args):
         return bool(plain[0].args) and all(map(alike, plain[0].args, plain[1].args))
     return plain[0] == plain[1]
+
+
+def ratio(node: Node) -> Node:
+    """A time of day without am or pm as the ratio that 9:25 may be."""
+    return Node("ratio", node.args) if node.op == "clock" and not node.value else node
 
 
 def rounds(exact: Node, rounded: Node) -> bool:

@@ -6,7 +6,7 @@ import re
 
 from verifiers.maths.units import TABLE
 
-SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿˣʸᵏᵐᵗⁱ", "0123456789+-()nxykmti")
 SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 VULGAR = {
     "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5",
@@ -132,7 +132,7 @@ REMARK = re.compile(
 SPACED_THOUSANDS = re.compile(
     r"(?<![\d.,/^_{] )(?<![\d.,/^_])\b\d{1,3}(?: \d{3})+(?![\d.]*[\d/])(?! ?/)"
 )
-SUPERSCRIPT = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
+SUPERSCRIPT = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿˣʸᵏᵐᵗⁱ]+")
 SUBSCRIPT = re.compile(r"[₀₁₂₃₄₅₆₇₈₉]+")
 BOLD = re.compile(r"\*\*(?!\s*-?\d)|(?<=\w)\*\*$|^\*\*|__|`")
 DELIMITED = re.compile(r"\$\$?([^$]*)\$\$?")
