@@ -232,7 +232,7 @@ def _told(predicate: str, reads: Reads) -> str | None:
     counted = rest.split(": ", 1)
     if (
         len(counted) == 2
-        and not counted[1][:1].isdigit()
+        and counted[0][-1:] != " "
         and NUMBER.match(counted[0])
         and reads(counted[0])
     ):
