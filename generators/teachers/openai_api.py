@@ -31,6 +31,8 @@ from verifiers.sampler import Request
 
 log = logging.getLogger("distill.teacher")
 DEFAULT_URL = "https://api.openai.com/v1"
+THERE = ("status 4", "status 500", "status 529")
+"""What a server says that is up; after anything else it is asked again what it serves."""
 REACH = 5.0
 """Seconds for which an address is tried where nothing has ever answered."""
 
@@ -194,7 +196,8 @@ class OpenAISampler:
                 raise TeacherRefusal(self._refusal(endpoint, refusal.status, said)) from None
             break
         if isinstance(reading.found, Trouble):
-            endpoint.checked = endpoint.checked and reading.found.answered
+            there = reading.found.answered or reading.found.reason.startswith(THERE)
+            endpoint.checked = endpoint.checked and there
             self._reach(endpoint, reading.found.unreachable)
             if key := self._key.read().encode():
                 content = content.replace(key, b"[key]")
