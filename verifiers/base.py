@@ -66,6 +66,8 @@ class NeedsSampler(VerifierError):
 
 
 FAULTS = (Exception, SystemExit)
+MOST = {"extracted": 500, "why": 2_000, "detail": 2_000, "method": 500}
+"""Characters of a verdict's texts that are kept."""
 
 
 class Verifier(Protocol):
@@ -251,12 +253,17 @@ def judge_group(
 def as_verdict(answer: Verdict | Mapping[str, Any]) -> Verdict:
     """A Verdict from what a verifier returned: a Verdict, or a mapping with its fields.
 
-    Lone surrogates, which no file can hold, are replaced in its texts. Raises TypeError.
+    Its texts are cut to what is kept of them (`MOST`); lone surrogates, which no file can hold, are
+    replaced. Raises TypeError.
     """
     fields: Any = vars(answer) if isinstance(answer, Verdict) else answer
     if not isinstance(fields, Mapping):
         raise TypeError(f"a verifier must return a verdict or a dict, not {type(answer).__name__}")
-    texts = {name: _storable(value) for name, value in fields.items() if isinstance(value, str)}
+    texts = {
+        name: _storable(value[: MOST.get(name)])
+        for name, value in fields.items()
+        if isinstance(value, str)
+    }
     try:
         return Verdict.model_validate({"score": None, **fields, **texts})
     except ValidationError as error:

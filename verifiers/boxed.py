@@ -9,7 +9,6 @@ from verifiers.box.box import Box, isolation
 from verifiers.box.order import Limits, Outcome
 from verifiers.records import Verdict
 
-SHOWN = 500
 STOPPED = {
     "test time": ("timeout", "a test took longer than {test:g} s"),
     "time": ("timeout", "it took longer than {submission:g} s in all"),

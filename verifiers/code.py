@@ -14,7 +14,7 @@ from typing import Any
 from verifiers import scripts, stdio
 from verifiers.box.compare import same
 from verifiers.box.order import Child
-from verifiers.boxed import SHOWN, Boxed, fault
+from verifiers.boxed import Boxed, fault
 from verifiers.languages import Languages
 from verifiers.records import Problem, Verdict
 from verifiers.submission import LONGEST, completed, find
@@ -87,7 +87,7 @@ class CodeVerifier(Boxed):
             quick = time.monotonic() - start < QUICK
             if code.whole and quick and not verdict.correct and "NameError" in verdict.why:
                 verdict = self._judge(problem, code.whole, language)
-        verdict.extracted, verdict.span = code.source[:SHOWN], code.span
+        verdict.extracted, verdict.span = code.source, code.span
         verdict.method = f"code/{gold['kind']}"
         return verdict
 

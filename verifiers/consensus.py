@@ -12,7 +12,6 @@ from verifiers.golds import plain
 from verifiers.records import Problem, Verdict, canonical_json
 
 SECONDS = 1.0
-SHOWN = 500
 
 
 class Consensus:
@@ -152,7 +151,7 @@ class _Count:
         return Verdict(
             status="correct" if right else "wrong",
             reason="" if right else "no_answer" if name is None else "different",
-            extracted=None if shown is None else shown[:SHOWN],
+            extracted=shown,
             method=f"vote/{self.rules.of}",
             why=f"the majority, {told}, {'agrees with' if right else 'differs from'} this text",
         )

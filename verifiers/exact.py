@@ -9,7 +9,6 @@ from verifiers.golds import plain
 from verifiers.records import Problem, Verdict
 from verifiers.visible import visible
 
-SHOWN = 500
 COMPOSED = 10_000
 """Longer texts are compared as they are: the time of composing marks grows as their square."""
 
@@ -63,7 +62,7 @@ class Exact:
             status="correct" if same else "wrong",
             score=float(same),
             reason="" if same else "different",
-            extracted=mine[:SHOWN],
+            extracted=mine,
             span=(start, start + len(said.strip())),
             method="exact",
             why=f"the whole text {'is' if same else 'is not'} {short(gold)!r}, {folded} folded",

@@ -14,7 +14,6 @@ from verifiers.golds import structured
 from verifiers.records import Problem, Verdict, canonical_json
 from verifiers.schemas import BadSchema, Schema
 
-SHOWN = 500
 PERSON = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0}},
@@ -71,7 +70,7 @@ class JsonSchema:
                 status="wrong", reason=error.reason, method="json", why=f"{error}",
             )  # fmt: skip
         shown: dict[str, Any] = {
-            "extracted": text[found.start : found.end][:SHOWN],
+            "extracted": text[found.start : found.end],
             "span": (found.start, found.end),
             "method": f"{found.how}/jsonschema",
         }

@@ -9,7 +9,7 @@ from typing import Any
 
 from verifiers.base import VerifierError
 from verifiers.box.order import Child
-from verifiers.boxed import SHOWN, Boxed, fault
+from verifiers.boxed import Boxed, fault
 from verifiers.extract import marked
 from verifiers.marks import PHRASE
 from verifiers.records import Problem, Verdict
@@ -76,7 +76,7 @@ class Puzzle(Boxed):
             verdict = self.verdict("wrong", "different", why)
         else:
             verdict = self._scored(gold["dataset"], said["score"])
-        verdict.extracted, verdict.span, verdict.method = answer[:SHOWN], span, "reasoning-gym"
+        verdict.extracted, verdict.span, verdict.method = answer, span, "reasoning-gym"
         return verdict
 
     def _scored(self, dataset: str, value: Any) -> Verdict:

@@ -13,7 +13,6 @@ from verifiers.visible import visible
 if TYPE_CHECKING:
     import regex
 
-SHOWN = 500
 TOO_LONG = f"the pattern was not done after {patterns.SECONDS} s"
 
 
@@ -82,7 +81,7 @@ class Regex:
         except (TimeoutError, MemoryError):
             return Verdict(
                 status="undecided", reason="timeout", detail=TOO_LONG, method=f"{how}/{self.match}",
-                extracted=said[:SHOWN], why="matching was stopped",
+                extracted=said, why="matching was stopped",
             )  # fmt: skip
         shown = match[0] if match and match[0] else said
         start = text.rfind(said)
@@ -90,7 +89,7 @@ class Regex:
         return Verdict(
             status="correct" if match else "wrong",
             reason="" if match else "different",
-            extracted=shown[:SHOWN],
+            extracted=shown,
             span=(start, start + len(shown)) if start >= 0 else None,
             method=f"{how}/{self.match}",
             why=f"the pattern {'matches' if match else 'does not match'} "

@@ -19,7 +19,6 @@ from verifiers.json_values import tagged
 from verifiers.records import Problem, Verdict
 from verifiers.visible import visible
 
-SHOWN = 500
 LONGEST = 100_000
 STARTS = r"(?:\s|--[^\n]*\n|/\*.{0,2000}?\*/|\()*(?:select|with|values)\b"
 FENCE = re.compile(r"(?:```|~~~)[ \t]{0,9}(\w{0,20})[^\n]{0,200}\n(.*?)(?:```|~~~|\Z)", re.S)
@@ -101,7 +100,7 @@ class Sql:
         start, end, how = found
         said = text[start:end]
         outcome = _asked(gold, said)
-        shown = {"extracted": said[:SHOWN], "span": (start, end), "method": f"{how}/sqlite"}
+        shown = {"extracted": said, "span": (start, end), "method": f"{how}/sqlite"}
         if outcome["outcome"] == "bad_gold":
             return Verdict(
                 status="undecided", reason="bad_gold", detail=outcome["why"],

@@ -110,6 +110,12 @@ def test_a_score_must_be_a_share(score):
             base.as_verdict(answer)
 
 
+def test_of_long_texts_the_beginning_is_kept():
+    said = {"status": "wrong", "extracted": "x" * 10**6, "why": "y" * 10**6, "detail": "z" * 10}
+    kept = base.as_verdict(said)
+    assert (len(kept.extracted), len(kept.why), kept.detail) == (500, 2000, "z" * 10)
+
+
 def test_a_score_is_kept_or_follows_the_status():
     assert base.as_verdict({"status": "correct"}).score == 1
     assert base.as_verdict({"status": "correct", "score": 0.5}).score == 0.5
