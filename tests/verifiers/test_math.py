@@ -268,6 +268,7 @@ CUBES = ("18", r"Let $x + 1/x = 3$. Find $x^3 + \frac{1}{x^3}$.")
         (COWS, "So there are 19 cows and 29 hens.", "So there are 29 cows and 19 hens."),
         (MARBLES, "So Ben has 17 marbles and Sam has 34.", "So Ben has 34 marbles and Sam has 17."),
         (HOURS, "So it is 12/5 hours, or 2 hours and 24 minutes.", "So it takes 2.4 times as long."),
+        (("1", "How many hours are left?"), "So 1 hour is left.", "There are 60 minutes in an hour, so he works for 480/60 = 8 hours."),
         (CLOCK, "So they meet 36 minutes after 6:00, at 6:36.", "So they meet 6:30 after 36 minutes."),
         (SHARES, "- Ella: 2 × 20 = $40\n- Finn: 3 × 20 = $60", "- Ella: 3 × 20 = $60\n- Finn: 2 × 20 = $40"),
         (SIDES, "The rectangle has length 18 cm and width 9 cm.", "The rectangle has width 18 cm and length 9 cm."),

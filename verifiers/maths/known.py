@@ -118,8 +118,11 @@ def added(gold: Gold, text: str, problem: Problem) -> Found | None:
 
 
 def _new(sentence: str, gold: Node, question: str) -> Iterator[Value]:
-    """The values of the kind of a ground truth that a sentence states and its question does not."""
+    """The values of the kind of a ground truth that a sentence concludes and its question does
+    not give."""
     line = WORKED.sub(lambda worked: " " * len(worked[0]), sentence.replace("−", "-"))
+    cuts = [cut.end() for cut in cues.CONSEQUENCE.finditer(line)]
+    line = " " * max(cuts, default=0) + line[max(cuts, default=0) :]
     pattern = CLOCK if gold.op == "clock" else cues.VALUE
     given = {value[0].strip("$ ").lower() for value in pattern.finditer(question)}
     end = 0
