@@ -1,7 +1,8 @@
 """Starting a training stage in several processes, one for each device.
 
 They are children of this one: they end with it, also with `kill -9`. They train; this process
-alone writes to the run folder what a run says of itself, from what the main one of them tells.
+alone writes to the run folder what a run says of itself, from what the main one of them tells. That
+one goes on when a step's line is written, so that no checkpoint is newer than the lines before it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from verifiers.files import place
 
 GRACE = 0.0
 """Nothing of theirs is worth waiting for: a checkpoint is whole or not there."""
+ANSWERS = "answers"
+"""The pipe, beside the order, by which the main process hears that a step's line is written."""
 SHOWN = 20
 """Lines of their output that are shown where they fail."""
 
@@ -53,11 +56,16 @@ def learn(job: Job, stage: Training, before: str | None, report: Any, count: int
     partial.mkdir(exist_ok=True)
     order, output = partial / "order.json", partial / "processes.log"
     _write(order, job, stage, before)
-    with output.open("wb") as log, _started(order, count, log) as process:
+    with (
+        _answering(partial / ANSWERS) as answer,
+        output.open("wb") as log,
+        _started(order, count, log) as process,
+    ):
         found = None
         for event in _events(process):
             if "metrics" in event:
                 report(event["metrics"])
+                os.write(answer, b".")
             elif "note" in event:
                 job.progress.note(event["note"])
             elif "update" in event:
@@ -97,6 +105,18 @@ def _write(order: Path, job: Job, stage: Training, before: str | None) -> None:
     beside = order.with_suffix(".tmp")
     beside.write_text(text)
     place(beside, order)
+
+
+@contextmanager
+def _answering(path: Path) -> Iterator[int]:
+    """The writing end of a new named pipe at `path`, which ends with this process."""
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    end = os.open(path, os.O_RDWR)  # write-only it would wait for the reader
+    try:
+        yield end
+    finally:
+        os.close(end)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from typing import Any
 from generators.errors import GeneratorError
 from generators.teachers.servers import Servers
 from pipelines.errors import PipelineError, UsageError
+from pipelines.launch import ANSWERS
 from pipelines.progress import Progress
 from pipelines.recipe import Recipe, stage_id
 from pipelines.run import budget_of
@@ -38,7 +39,8 @@ MISTAKES = (UsageError, ModelError, VerifierError)
 
 def main(order: Path) -> int:
     """Train what `order` says; the exit status."""
-    tell = _teller() if os.environ["RANK"] == "0" else lambda **event: None
+    main_one = os.environ["RANK"] == "0"
+    tell = _teller() if main_one else lambda **event: None
     os.dup2(2, 1)
     one_heap()
     few_kernels()
@@ -46,7 +48,7 @@ def main(order: Path) -> int:
     recipe = Recipe.model_validate(asked["recipe"])
     (stage,) = (s for s in recipe.stages if stage_id(s) == asked["stage"])
     with (order.parent / "lock").open("w") as lock:
-        if os.environ["RANK"] == "0":  # those of a killed run may be in their last moments
+        if main_one:  # those of a killed run may be in their last moments
             fcntl.flock(lock, fcntl.LOCK_EX)
         folder = RunFolder.lent(
             Path(asked["run"]), recipe, Path(asked["store"]), budget_of(recipe, asked["budget"])
@@ -54,10 +56,11 @@ def main(order: Path) -> int:
         servers = Servers(folder.path)
         try:
             job = Job(recipe, folder, Told(tell), servers)
-            found = train.learn(job, stage, asked["before"], lambda metrics: tell(metrics=metrics))
+            report = _reporter(tell, order.parent / ANSWERS) if main_one else lambda metrics: None
+            found = train.learn(job, stage, asked["before"], report)
         except FAILURES as error:
             print(error, file=sys.stderr)
-            if os.environ["RANK"] != "0":
+            if not main_one:
                 time.sleep(HEARD)
             tell(failed=str(error), mistake=isinstance(error, MISTAKES))
             return 1
@@ -84,6 +87,18 @@ class Told(Progress):
     def note(self, text: str) -> None:
         """A line of its own."""
         self.tell(note=text)
+
+
+def _reporter(tell: Callable[..., None], answers: Path) -> Callable[[dict[str, Any]], None]:
+    """Tells a step's metrics, and returns when the process above has written them down."""
+    end = os.open(answers, os.O_RDONLY)
+
+    def report(metrics: dict[str, Any]) -> None:
+        tell(metrics=metrics)
+        if not os.read(end, 1):
+            raise PipelineError("the run that this training is a part of has ended")
+
+    return report
 
 
 def _teller() -> Callable[..., None]:

@@ -1,17 +1,19 @@
 """A recipe's `devices`: processes that the run starts, with its logs, its refusals and its end."""
 
 import json
+import os
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 
 import psutil
 import pytest
 
-from pipelines import launch
+from pipelines import launch, trainer
 from pipelines import recipe as recipes
-from pipelines.errors import UsageError
+from pipelines.errors import PipelineError, UsageError
 from students import models
 from students.errors import ModelError
 from tests.pipelines.recipe_text import LIFE
@@ -68,6 +70,21 @@ def below(process):
             if "pipelines.trainer" in line and "--nproc-per-node" not in line:
                 trainers.append(child)
     return found, trainers
+
+
+def test_training_goes_on_when_the_line_of_a_step_is_written(tmp_path):
+    told = []
+    pipe = tmp_path / launch.ANSWERS
+    with launch._answering(pipe) as answer:
+        report = trainer._reporter(lambda **event: told.append(event), pipe)
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(report, {"step": 1})
+            assert not wait([waiting], timeout=0.3).done
+            os.write(answer, b".")
+            waiting.result(timeout=5)
+    with pytest.raises(PipelineError, match="has ended"):
+        report({"step": 2})
+    assert told == [{"metrics": {"step": 1}}, {"metrics": {"step": 2}}]
 
 
 def kill_at(recipe, folder, stage, step, whom):
