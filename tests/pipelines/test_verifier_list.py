@@ -29,6 +29,12 @@ def test_the_table_has_a_line_a_verifier_and_says_what_fp_means():
     assert shown.split()[4:6] == ["0", "0"]
 
 
+def test_the_figures_are_of_the_versions_that_are_here():
+    known = json.loads(verifier_list.FIGURES.read_text())
+    rows = {row["name"]: row for row in verifier_list.rows()}
+    assert [name for name in known if rows[name]["figures"] is None] == []
+
+
 def test_figures_of_another_version_are_not_shown(tmp_path, monkeypatch):
     known = json.loads(verifier_list.FIGURES.read_text())
     known["judge"]["version"] = "0"
