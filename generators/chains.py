@@ -59,18 +59,15 @@ async def chains(
 
     async def judge(completion: Completion) -> None:
         with asking.ending():
-            await settle(completion)
-
-    async def settle(completion: Completion) -> None:
-        group = asking.open[completion.problem_id]
-        verdict = None
-        if not pool.together(group.problem.verifier):
-            verdict = await book.verdict(group.problem, completion)
-        group.samples.append((completion, verdict))
-        if len(group.samples) == group.wanted:
-            judged = await group.judged(book)
-            if not asking.again(group, judged, verdict is None):
-                ready.append(asking.close(group, judged))
+            group = asking.open[completion.problem_id]
+            verdict = None
+            if not pool.together(group.problem.verifier):
+                verdict = await book.verdict(group.problem, completion)
+            group.samples.append((completion, verdict))
+            if len(group.samples) == group.wanted:
+                judged = await group.judged(book)
+                if not asking.again(group, judged, verdict is None):
+                    ready.append(asking.close(group, judged))
 
     while not asking.done:
         async for completion in completions():

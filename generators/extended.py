@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import count
 from typing import Any, NamedTuple
 
+from generators.intake import pauses
 from generators.stored import Stored
 from generators.teachers.warm import Warm
 from verifiers.records import Completion, Usage
@@ -60,10 +61,10 @@ class Extended:
         """Completions as they finish; those that go on come when they are done."""
         further: list[_Asked] = []
         under_way: dict[tuple[str, int], _Asked] = {}
-        pauses = getattr(requests, "full", lambda: False)
+        paused = pauses(requests)
         fresh: Iterator[_Asked] = map(_Asked, count(), iter(requests))
         while True:
-            line = _Line(fresh, further if self.batch == 1 else [], under_way, pauses)
+            line = _Line(fresh, further if self.batch == 1 else [], under_way, paused)
             async for piece in self.sampler.sample(line):
                 one = under_way.pop((piece.problem_id, piece.index))
                 answer = _joined(one.before, piece)
@@ -107,10 +108,10 @@ class _Line:
         fresh: Iterator[_Asked],
         further: list[_Asked],
         under_way: dict[tuple[str, int], _Asked],
-        pauses: Callable[[], bool],
+        paused: Callable[[], bool],
     ):
         self._fresh, self._further, self._under_way = fresh, further, under_way
-        self._pauses, self._over = pauses, False
+        self._paused, self._over = paused, False
 
     def __iter__(self) -> Iterator[Request]:
         return self
@@ -118,7 +119,7 @@ class _Line:
     def __next__(self) -> Request:
         one = self._further.pop() if self._further else next(self._fresh, None)
         if one is None:
-            self._over = not self._pauses()
+            self._over = not self._paused()
             raise StopIteration
         self._under_way[one.request.problem_id, one.request.index] = one
         return one.request
@@ -127,7 +128,7 @@ class _Line:
         """Whether there may be more, though not now."""
         if self._further:
             return False
-        return bool(self._under_way) if self._over else self._pauses()
+        return bool(self._under_way) if self._over else self._paused()
 
 
 def _joined(before: Completion | None, piece: Completion) -> Completion:

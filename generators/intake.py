@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
 from verifiers.records import Completion
 from verifiers.sampler import Request
 
 MOMENT, BURST, LONGEST = 0.002, 4, 0.02
 """Where so many answers come in a moment they wait for more, up to a limit, in seconds."""
+
+
+def pauses(requests: Iterable[Request]) -> Callable[[], bool]:
+    """The `full` of requests that have one: true while no more of them should be read."""
+    return getattr(requests, "full", lambda: False)
 
 
 class Inlet:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from itertools import islice
 from typing import Any
 
-from generators.intake import Inlet, stored_ahead
+from generators.intake import Inlet, pauses, stored_ahead
 from generators.ledger import Spent
 from generators.store import Store
 from verifiers.records import Completion, Usage
@@ -195,7 +195,7 @@ class _Missing:
         stir: asyncio.Event,
     ):
         self._stored, self._later = stored, later
-        self._pauses = getattr(later, "full", lambda: False)
+        self._paused = pauses(later)
         self._ready, self._twins, self._stir = ready, twins, stir
         self._due: deque[Request] = deque()
         self._over = False
@@ -224,7 +224,7 @@ class _Missing:
             while not self._due and not self._over:
                 if chunk := list(islice(self._later, LOOK_UP)):
                     self._sort(chunk)
-                elif self._pauses():
+                elif self._paused():
                     return
                 else:
                     self._over = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from generators.curation.decontaminate import HeldOut, listed
+from generators.curation.decontaminate import held_prompts
 from generators.curation.text import said
 from pipelines.errors import PipelineError
 from pipelines.own_rows import OwnRows
@@ -65,9 +65,7 @@ class TrainingRows:
         copies = set[str]()
         if self._decontaminate is not None:
             texts = [said(problem.prompt) for problem in problems]
-            theirs = [(problem.id, said(problem.prompt)) for problem in self._held]
-            against = [*theirs, *listed(self._decontaminate.against)]
-            held = HeldOut(against, self._decontaminate, texts)
+            held = held_prompts(self._held, self._decontaminate, texts)
             copies = {p.id for p, text in zip(problems, texts, strict=True) if held.match(text)}
         left_out = self._barred | copies
         yield from (problem for problem in problems if problem.id not in left_out)

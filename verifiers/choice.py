@@ -21,7 +21,7 @@ from verifiers.marks import BOX, closing
 from verifiers.records import Problem, Verdict, canonical_json
 from verifiers.visible import visible
 
-SHOWN = 500
+LONGEST_SENTENCE = 500
 LAST = 20_000
 TAGS = 20
 CLAIMS = 200
@@ -96,7 +96,7 @@ class Choice:
         return Verdict(
             status="correct" if right else "wrong",
             reason="" if right else "different",
-            extracted=text[claim.start : claim.end][:SHOWN] if named is None else _list(named),
+            extracted=text[claim.start : claim.end] if named is None else _list(named),
             span=(claim.start, claim.end),
             method=f"choice/{claim.how}",
             why=f"by its {claim.how} the text settles on {said}; right is {_list(gold)}",
@@ -135,7 +135,7 @@ def settled(reader: Reader, text: str) -> Claim | None:
     claim = _final(reader, claims, plain)
     if claim is None and not any(c.labels is None or not c.denied for c in claims):
         last = _last_sentence(plain)
-        claim = reader.told(plain[last:], last) if len(plain) - last < SHOWN else None
+        claim = reader.told(plain[last:], last) if len(plain) - last < LONGEST_SENTENCE else None
         if claim and any(c.denied and c.labels == claim.labels for c in claims):
             claim = None
     if claim is None:

@@ -169,8 +169,8 @@ def sole(sentence: str, reads: Reads, question: str) -> str | None:
     body = _body(sentence)
     if body is None or sentence.endswith("?"):
         return None
-    given = {match[0].strip("$ ").lower() for match in VALUE.finditer(question)}
-    new = [match for match in VALUE.finditer(body) if match[0].strip("$ ").lower() not in given]
+    given = set(map(folded, VALUE.finditer(question)))
+    new = [match for match in VALUE.finditer(body) if folded(match) not in given]
     if len(new) != 1 or BOUND.search(body[: new[0].start()]):
         return None
     share = new[0][0].endswith(("%", "percent")) and "percent" in question.lower()
@@ -179,6 +179,11 @@ def sole(sentence: str, reads: Reads, question: str) -> str | None:
     if LIMITED.match(body, new[0].end()) or FAULTED.match(body, new[0].end()):
         return None
     return _told(body[new[0].start() :], reads)
+
+
+def folded(value: re.Match[str]) -> str:
+    """A value as it is compared with those that a question gives."""
+    return value[0].strip("$ ").lower()
 
 
 def _body(sentence: str) -> str | None:

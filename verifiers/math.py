@@ -1,8 +1,8 @@
 """`math`: the final answer of a text, compared with the ground truth as mathematics.
 
-docs/math.md lists the policies. The answer is found by `verifiers.extract`, read by
-`verifiers.maths.answers` and compared by `verifiers.maths.compare`; plain numbers and fractions
-take a fast path. Nothing in a text is ever evaluated as code.
+docs/math.md lists the policies. The answer is found by `verifiers.extract`, or with the ground
+truth in hand by `verifiers.maths.known`; `verifiers.maths.decide` has it read and compared, plain
+numbers and fractions on a fast path. Nothing in a text is ever evaluated as code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from verifiers.maths.labelled import TEXT
 from verifiers.maths.node import TooHard
 from verifiers.records import Problem, Verdict
 
-SHOWN = 500
 NO_ANSWER = "no final answer: no closed box or tag, no marked line, no sentence that states one"
 PLACES = {
     "boxed": "the last box",
@@ -80,7 +79,7 @@ class Math:
             at = found or Found("", "prose")
             return Verdict(
                 status="undecided", reason="timeout", detail=str(error), span=at.span,
-                extracted=at.text[:SHOWN], method=f"{at.how}/guard",
+                extracted=at.text, method=f"{at.how}/guard",
                 why=f"{PLACES[at.how]} holds what would take too long to compare",
             )  # fmt: skip
         if found is None:
@@ -89,7 +88,7 @@ class Math:
             status="correct" if same else "wrong",
             score=float(same),
             reason="" if same else "different",
-            extracted=found.text[:SHOWN],
+            extracted=found.text,
             span=found.span,
             method=f"{found.how}/{engine}",
             why=f"{PLACES[found.how]} {'equals' if same else 'differs from'} the ground truth "

@@ -258,9 +258,9 @@ class VerdictPool:
         self, process: Process, rest: bytearray, spent: float, wall: float | None
     ) -> list[bytes] | None:
         """The worker's next lines, as many as are there; none where it died, None where it ran out
-        of time. `rest` is the beginning of a line that is still being written.
+        of time: of CPU time beyond `spent`, or of `wall` seconds where the work is done in a box.
 
-        That is CPU time beyond `spent`, or `wall` seconds where the work is done in a box.
+        `rest` is the beginning of a line that is still being written.
         """
         assert process.stdout is not None
         start = time.monotonic()

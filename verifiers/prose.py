@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from verifiers import asked, scope
 from verifiers.clauses import Reads, bare, maths, result, sole, trimmed
@@ -44,11 +45,8 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
 
     Where that sentence speaks of several things, the one that `question` asks for counts.
     """
-    sentences = _sentences(text, question)
-    if sentences and CUT_OFF.search(sentences[-1].rstrip("* ")):
-        return None
     aside: str | None = None
-    for sentence in _stating(sentences):
+    for sentence in _stating(_sentences(text[-LAST:], question)):
         cued = CUE.search(sentence)
         counts = COMPUTED.search(sentence) or sole(sentence, reads, question)
         if THAT.match(sentence) and aside is None and not cued and not counts:
@@ -77,16 +75,15 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
 
 def last(text: str, question: str) -> str:
     """The last sentence of `text` that may state a result; empty where there is none."""
-    sentences = _sentences(text, question)
-    if not sentences or CUT_OFF.search(sentences[-1].rstrip("* ")):
-        return ""
-    sentence = next(_stating(sentences), "")
+    sentence = next(_stating(_sentences(text[-LAST:], question)), "")
     return "" if _pending(sentence) else sentence
 
 
-def _sentences(text: str, question: str) -> list[str]:
-    """The sentences of the end of a text, up to the item of a closing list that is asked for."""
-    found = [s.strip() for s in SENTENCE.split(_plain(text[-LAST:]) + " ")]
+@lru_cache(maxsize=1)  # a text whose assertion is not the ground truth is looked at twice
+def _sentences(end: str, question: str) -> tuple[str, ...]:
+    """The sentences of the end of a text, up to the item of a closing list that is asked for; none
+    where they are cut off."""
+    found = [s.strip() for s in SENTENCE.split(_plain(end) + " ")]
     bullets = sum(s.startswith("- ") for s in found) > 1
     found = [s.removeprefix("- ") if bullets else s for s in found if s]
     items = [LABEL.match(s) for s in found]
@@ -96,10 +93,12 @@ def _sentences(text: str, question: str) -> list[str]:
         for k in range(first, len(items))
         if (item := items[k]) and asked.mentions(question, item[1])
     ]
-    return found[: wanted[0] + 1] if len(wanted) == 1 and len(items) - first > 1 else found
+    if len(wanted) == 1 and len(items) - first > 1:
+        del found[wanted[0] + 1 :]
+    return () if found and CUT_OFF.search(found[-1].rstrip("* ")) else tuple(found)
 
 
-def _stating(sentences: list[str]) -> Iterator[str]:
+def _stating(sentences: tuple[str, ...]) -> Iterator[str]:
     """The sentences that may state a result, from the last one: no check, question or premise."""
     numbers = any(MATHS.search(s) for s in sentences)
     for sentence in reversed(sentences):

@@ -27,6 +27,7 @@ from generators.curation.frames import Frames
 from generators.curation.text import Prompt, Trigram, said, tokens
 from generators.errors import SourceError
 from generators.rows import Column, read
+from verifiers.records import Problem
 
 COLUMNS = ("prompt", "question", "problem", "text")
 
@@ -134,6 +135,14 @@ def aligned(words: Sequence[str], other: Sequence[str]) -> float:
     """Share of `other` that stands in `words` in the same order."""
     blocks = SequenceMatcher(None, words, other, autojunk=False).get_matching_blocks()
     return sum(block.size for block in blocks) / len(other)
+
+
+def held_prompts(
+    problems: Iterable[Problem], config: DecontaminateConfig, training: Sequence[str]
+) -> HeldOut:
+    """The prompts of held-out problems and of the lists that `config` names."""
+    own = [(problem.id, said(problem.prompt)) for problem in problems]
+    return HeldOut([*own, *listed(config.against)], config, training)
 
 
 def listed(lists: Iterable[Against]) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from functools import partial
 
 from generators.bands import Keep, inside, level
 from generators.curation.config import CurateConfig, DecontaminateConfig, DedupConfig
-from generators.curation.decontaminate import HeldOut, listed
+from generators.curation.decontaminate import held_prompts
 from generators.curation.dedup import near_duplicates
 from generators.curation.frames import Frames
 from generators.curation.items import Chain, Drop, Filter, Item
@@ -106,9 +106,8 @@ def held_out(
 ) -> Iterator[Drop]:
     """Problems that are held out themselves, or copies of one."""
     ids = {problem.id for problem in problems}
-    texts = [(problem.id, said(problem.prompt)) for problem in problems]
     training = [said(item.problem.prompt) for item in items]
-    prompts = HeldOut([*texts, *listed(config.against)], config, training)
+    prompts = held_prompts(problems, config, training)
     for item, text in zip(items, training, strict=True):
         if item.problem.id in ids:
             yield Drop(item, None, "same_id", f"held-out {item.problem.id}")

@@ -19,6 +19,7 @@ from typing import Any
 
 import aiohttp
 
+from generators.intake import pauses
 from generators.ledger import Spent
 from generators.teachers import answers, transport
 from generators.teachers.answers import Answer, Reading, Trouble
@@ -119,7 +120,7 @@ class OpenAISampler:
         if not head:
             return
         ready: deque[Completion] = deque()
-        full = getattr(requests, "full", lambda: False)
+        full = pauses(requests)
         client = transport.session(self._key.read(), self.loopback)
         self._began = time.monotonic()
 

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from generators.intake import pauses
 from generators.ledger import Spent
 from generators.teachers.endpoints import Endpoint
 from generators.teachers.errors import TeacherError
@@ -136,7 +137,7 @@ class _Waiting:
 
     def __init__(self, requests: Iterable[Request], identity: str) -> None:
         self._fresh = iter(requests)
-        self.full = getattr(requests, "full", lambda: False)
+        self.full = pauses(requests)
         self._again: list[tuple[Request, int]] = []
         self._under_way: dict[tuple[str, str], list[tuple[Request, int]]] = {}
         self._identity = identity

@@ -15,11 +15,8 @@ PLACES = tuple(map(Fraction, ("1/3", "5/7", "6/5", "17/11")))
 
 def parameter(node: Node) -> str | None:
     """The letter for any whole number in an expression with a period; None where it has none."""
-    names = symbols(node)
-    if len(names) != 1 or not names <= PARAMETERS:
-        return None
     periodic = any(part == Node("const", (), "pi") or part.value == 360 for part in walk(node))
-    return next(iter(names)) if periodic else None
+    return _letter(node) if periodic else None
 
 
 def equal(one: Node, two: Node, names: tuple[str, str]) -> bool:
@@ -36,18 +33,17 @@ def equal(one: Node, two: Node, names: tuple[str, str]) -> bool:
 
 def runs(node: Node, residue: Node, modulus: Node) -> bool:
     """Whether an expression such as 15k + 8 runs through all numbers of a residue."""
-    names = symbols(node)
-    if len(names) != 1 or not names <= PARAMETERS or symbols(modulus):
+    name = _letter(node)
+    if name is None or symbols(modulus):
         return False
-    (name,) = names
     step = Node("mul", (modulus, Node("sym", (), name)))
     return equal(Node("add", (residue, step)), node, (name, name))
 
 
 def antiderivatives(one: Node, two: Node) -> bool:
     """Whether two expressions with an arbitrary constant, `+ C`, differ by a constant only."""
-    constant = Node("sym", (), "C")
-    if any(node.op != "add" or constant not in node.args for node in (one, two)):
+    any_constant = Node("sym", (), "C")
+    if any(node.op != "add" or any_constant not in node.args for node in (one, two)):
         return False
     apart = Node("add", (one, Node("neg", (two,))))
     names = symbols(apart) - {"C"}
@@ -56,6 +52,12 @@ def antiderivatives(one: Node, two: Node) -> bool:
     (name,) = names
     values = [_at(_at(apart, "C", 0), name, place) for place in PLACES]
     return all(same(values[0], other) for other in values[1:])
+
+
+def _letter(node: Node) -> str | None:
+    """The only letter of an expression, where it is one for whole numbers."""
+    names = symbols(node)
+    return next(iter(names)) if len(names) == 1 and names <= PARAMETERS else None
 
 
 def _linear(node: Node, name: str) -> tuple[Node, Node] | None:

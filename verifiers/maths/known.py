@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from verifiers import asked, cues, prose, scope
+from verifiers.clauses import folded
 from verifiers.extract import Found, extract
 from verifiers.marks import places
 from verifiers.maths import labelled
@@ -38,10 +39,9 @@ MOST = 12
 
 
 class Value(NamedTuple):
-    """A value that a sentence states: its text, its meaning, and where it begins."""
+    """A value that a sentence states: its text, and where it begins."""
 
     text: str
-    node: Node
     start: int
 
 
@@ -72,9 +72,12 @@ def worded(gold: Gold, text: str, problem: Problem) -> Found | None:
 
 def in_parts(gold: Gold, text: str, problem: Problem) -> Found | None:
     """The answers of the parts (a), (b) of a text, where the ground truth has them too."""
+    mine = PART.split(gold.text)[1:]
+    if len(mine) < 2:
+        return None
     seen = visible(text)
-    mine, pieces = PART.split(gold.text)[1:], SECTION.split(seen)[1:]
-    if len(mine) < 2 or len(mine) != len(pieces):
+    pieces = SECTION.split(seen)[1:]
+    if len(mine) != len(pieces):
         return None
     answers = []
     for one, piece in zip(mine, pieces, strict=True):
@@ -94,12 +97,14 @@ def added(gold: Gold, text: str, problem: Problem) -> Found | None:
     What the question gives, what is computed with and what restates the value add nothing. Where
     other values of its kind stand beside it, it must be the one that the question asks for.
     """
+    if gold.hard or not problem.text:
+        return None
     seen = visible(text)
     sentence = prose.last(seen, problem.text)
     concludes = cues.CUE.search(sentence) or BOLD.fullmatch(sentence)
-    if not (concludes and problem.text and len(sentence) <= CLOSING) or places(seen):
+    if not (concludes and len(sentence) <= CLOSING) or places(seen):
         return None
-    if gold.hard or (mine := meaning(gold.text)).op not in (*VALUES, "clock") or symbols(mine):
+    if (mine := meaning(gold.text)).op not in (*VALUES, "clock") or symbols(mine):
         return None
     new = list(_new(sentence, mine, problem.text))
     if UNSURE.search(sentence) or ALGEBRA.search(sentence) or not 0 < len(new) <= MOST:
@@ -124,10 +129,10 @@ def _new(sentence: str, gold: Node, question: str) -> Iterator[Value]:
     cuts = [cut.end() for cut in cues.CONSEQUENCE.finditer(line)]
     line = " " * max(cuts, default=0) + line[max(cuts, default=0) :]
     pattern = CLOCK if gold.op == "clock" else cues.VALUE
-    given = {value[0].strip("$ ").lower() for value in pattern.finditer(question)}
+    given = set(map(folded, pattern.finditer(question)))
     end = 0
     for number in pattern.finditer(line):
-        if number.start() < end or number[0].strip("$ ").lower() in given:
+        if number.start() < end or folded(number) in given:
             continue
         if (value := _value(line, number.start(), gold)) is not None:
             end = value.start + len(value.text)
@@ -147,9 +152,7 @@ def _value(line: str, start: int, gold: Node) -> Value | None:
         except TooHard:
             return None
         if node.op == "clock" or (node.op in VALUES and not symbols(node)):
-            return (
-                Value(text, node, start) if (node.op == "clock") == (gold.op == "clock") else None
-            )
+            return Value(text, start) if (node.op == "clock") == (gold.op == "clock") else None
     return None
 
 

@@ -155,7 +155,8 @@ def _equalities(sides: list[Node], relations: list[str]) -> Node:
         return sides[-1]
     if len(sides) > 2 and symbols(sides[-1]) and not any(map(symbols, sides[:-1])):
         constant = _value(sides[:-1], relations[:-1])
-        return sides[-1] if constant is not None and constant.op != "approx" else FALSE
+        if constant is not None and constant.op != "approx":
+            return sides[-1]
     return FALSE
 
 
