@@ -165,6 +165,7 @@ def test_an_adapter_on_16_bit_weights_is_handed_on_whole_though_merging_rounds_i
     assert all(0.01 < count["merge_error"] < 1 for count in counts), counts
 
 
+@pytest.mark.slow
 def test_an_adapter_trained_on_fewer_bits_is_merged_into_the_weights_as_stored(full, tmp_path):
     base, run, seen = adapted(full, tmp_path, **{"student.dtype": "bfloat16"})
     assert torch.equal(seen["grpo"].first, seen["dpo"].last)

@@ -273,7 +273,14 @@ def failed(report):
     return {probe.name: probe.why for probe in report.probes if not probe.passed}
 
 
-@pytest.mark.parametrize("name", [name for name in base.BUILTIN if name != "judge"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("any", "weighted") else ())
+        for name in base.BUILTIN
+        if name != "judge"
+    ],
+)
 def test_the_built_in_verifiers_pass(name):
     report = asyncio.run(battery.run(name))
     assert failed(report) == {}
