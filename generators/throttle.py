@@ -15,8 +15,8 @@ MOST = 4096
 SMALLEST_WINDOW = 32
 NOTICED = 0.02
 SEEN, ENOUGH, EVERY = 512, 20, 16
-SHORTEST_DEADLINE, SHORTEST_LAST = 0.5, 0.2
-"""Seconds; the second where nothing new is left to ask, and all wait for what hangs."""
+SHORTEST_DEADLINE = 0.1
+"""Seconds; a shorter wait may be a hiccup of this machine."""
 
 
 class Throttle:
@@ -109,29 +109,42 @@ class Throttle:
 class Pace:
     """How long answers take, from the last 512 of them.
 
-    `typical` is their median, 0 before there is one.
+    `typical` is their median, 0 before there is one. `deadline` is longer by far than any of them
+    took: twice the 95th percentile, and as far beyond the longest as that is beyond the median;
+    None while too little has been seen. All in seconds.
     """
 
     def __init__(self) -> None:
         self.typical = 0.0
-        self._longest: float | None = None
+        self.deadline: float | None = None
+        self._late = self._newest = self._answered = self._probed = 0.0
         self._seen: deque[float] = deque(maxlen=SEEN)
         self._count = 0
 
-    def add(self, seconds: float) -> None:
-        """An answer took so long."""
-        self._seen.append(seconds)
+    def add(self, started: float, now: float) -> None:
+        """What was asked at `started` is answered."""
+        self._newest, self._answered = max(self._newest, started), now
+        self._seen.append(now - started)
         self._count += 1
         if self._count % EVERY and self._count != ENOUGH:
             return
         ordered = sorted(self._seen)
         self.typical = ordered[len(ordered) // 2]
         if self._count >= ENOUGH:
-            late = ordered[int(0.95 * len(ordered))]
-            self._longest = max(3 * late, 2 * ordered[-1])
+            self._late = ordered[int(0.95 * len(ordered))]
+            spread = ordered[-1] - self.typical
+            self.deadline = max(2 * self._late, ordered[-1] + spread, SHORTEST_DEADLINE)
 
-    def deadline(self, last: bool) -> float | None:
-        """How long an answer may take before it counts as hanging, where nothing new is left to ask
-        or not; None while too little has been seen."""
-        shortest = SHORTEST_LAST if last else SHORTEST_DEADLINE
-        return None if self._longest is None else max(shortest, self._longest)
+    def overdue(self, started: float, now: float) -> bool:
+        """Whether to ask again what was asked at `started`: its deadline is over, and an answer has
+        come to what was asked well after it. Where none has, the server itself may have stalled, so
+        one is tried; its answer overtakes all that hang. Unanswered, others are tried at intervals
+        that double."""
+        if self.deadline is None or now - started <= self.deadline:
+            return False
+        if self._newest - started > self._late:
+            return True
+        if now - self._probed <= max(self.deadline, self._probed - self._answered):
+            return False
+        self._probed = now
+        return True

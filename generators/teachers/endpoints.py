@@ -38,6 +38,11 @@ class Endpoint:
         """Seconds until one more request would be answered here, by its own speed so far."""
         return (self.throttle.in_flight + 1) / self.throttle.limit * (self.pace.typical or 1.0)
 
+    @property
+    def taken(self) -> float:
+        """The share of its places that is taken with one more, 1 at most."""
+        return min(1.0, (self.throttle.in_flight + 1) / self.throttle.limit)
+
 
 def choose(endpoints: Sequence[Endpoint]) -> Endpoint | None:
     """The endpoint with room that would answer soonest, or None where there is no room."""

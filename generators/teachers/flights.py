@@ -10,87 +10,21 @@ import asyncio
 import heapq
 import itertools
 import math
-import random
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
 
 from generators.ledger import Spent, shortened
 from generators.teachers.answers import Answer, Reading, Trouble
+from generators.teachers.attempts import LONGEST_BACKOFF, Attempt, Flight, Patience
 from generators.teachers.endpoints import Endpoint, choose
 from generators.teachers.errors import TeacherError
 from verifiers.records import Usage
-from verifiers.sampler import Request
 
-PAID_RETRIES = 2
 WAITING_MOST = 4
-HEDGES = 0.05
-SWEEP, HELD_UP = 0.1, 0.01
-LONGEST_BACKOFF = 60.0
+HEDGES, CREDIT_MOST = 0.05, 64.0
+SWEEP, LATE, HELD_UP = 0.02, 0.05, 0.01
 REST = 0.5
-REFUSED = ("status 429", "status 529")
-
-
-class Flight:
-    """One body that is asked: a request, or several samples of one question."""
-
-    __slots__ = ("fails", "given_up", "keys", "live", "partial", "refusals", "requests", "settled",
-                 "started", "useless")  # fmt: skip
-
-    def __init__(self, requests: list[Request], keys: list[str]):
-        self.requests, self.keys = requests, keys
-        self.fails = self.refusals = self.useless = self.live = 0
-        self.started = time.monotonic()
-        self.settled = self.given_up = False
-        self.partial = ""
-
-
-class Attempt:
-    """One try of a flight at one endpoint."""
-
-    __slots__ = ("endpoint", "flight", "holds", "late", "started", "task")
-
-    def __init__(self, flight: Flight, endpoint: Endpoint):
-        self.flight, self.endpoint = flight, endpoint
-        self.started = time.monotonic()
-        self.holds, self.late = True, False
-        self.task: asyncio.Task[None] | None = None
-
-
-class Patience:
-    """When a failed request is asked again, and when no more."""
-
-    def __init__(self, retries: int, backoff: float, longest_wait: float):
-        self.retries, self.backoff, self.longest_wait = retries, backoff, longest_wait
-
-    def over(self, flight: Flight, trouble: Trouble) -> bool:
-        """True where the request has had its tries."""
-        waited = time.monotonic() - flight.started > self.longest_wait
-        return (
-            trouble.final
-            or flight.useless > PAID_RETRIES
-            or flight.fails > self.retries
-            or (flight.refusals > self.retries and waited)
-        )
-
-    def wait(self, attempt: Attempt, trouble: Trouble) -> float:
-        """Seconds until the next try: at least what was asked; short where others are answered,
-        and bounded by how long nobody was, for a busy server, or else at first."""
-        flight, endpoint = attempt.flight, attempt.endpoint
-        refused = trouble.reason in REFUSED
-        if trouble.wait is not None and trouble.wait > self.longest_wait:
-            raise TeacherError(
-                f"the teacher at {endpoint.host} asks to wait {trouble.wait:.0f} seconds "
-                f"({trouble.reason}); run again later, what is done is kept"
-            )
-        lively = endpoint.last_answer > attempt.started
-        usual = max(0.02, endpoint.pace.typical)
-        base = min(self.backoff, usual) if lively else self.backoff
-        tries = (flight.refusals if refused else flight.fails) - 1
-        silence = max(usual, time.monotonic() - endpoint.last_answer)
-        longest = min(LONGEST_BACKOFF, silence * (1.0 if refused else 4.0 ** min(tries, 20)))
-        backoff = min(longest, base * 2.0 ** min(tries, 20)) * random.uniform(0.5, 1.0)
-        return max(backoff, trouble.wait or 0.0)
 
 
 class Flights:
@@ -126,18 +60,20 @@ class Flights:
         self.drained = False
         self.wake = asyncio.Event()
         self._running: dict[Attempt, None] = {}
+        self._overdue: dict[Attempt, None] = {}
         self._again: list[tuple[float, int, Flight]] = []
         self._number = itertools.count()
         self._credit, self._looked = 1.0, time.monotonic()
         self._began = self._looked
         self._open = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._rings = 0.0
 
     @property
     def done(self) -> bool:
         """True where nothing is left to wait for."""
         if self.failure is not None:
-            return not any(not attempt.flight.settled for attempt in self._running)
+            return all(a.flight.settled for a in itertools.chain(self._running, self._overdue))
         return self.drained and not self._open
 
     def pump(self) -> None:
@@ -160,10 +96,13 @@ class Flights:
         self._alarm(now)
 
     def _roomy(self) -> bool:
-        limit = sum(int(endpoint.throttle.limit) for endpoint in self.endpoints)
-        return self.backlog() + len(self._running) < limit and len(self._again) < (
-            WAITING_MOST * limit
+        return self.backlog() + len(self._running) < self._limit and len(self._again) < (
+            WAITING_MOST * self._limit
         )
+
+    @property
+    def _limit(self) -> int:
+        return sum(int(endpoint.throttle.limit) for endpoint in self.endpoints)
 
     def _rested(self, now: float) -> Endpoint | None:
         """An endpoint that others keep busy, so that nobody starves; None where all are paused."""
@@ -201,8 +140,8 @@ class Flights:
         except BaseException as error:
             self._fail(error)
         finally:
-            del self._running[attempt]
             held = self._release(attempt)
+            self._overdue.pop(attempt, None)
         if reading is not None:
             try:
                 self._take(attempt, held, reading, content)
@@ -213,8 +152,9 @@ class Flights:
 
     def _release(self, attempt: Attempt) -> bool:
         """Free the place of an attempt; False where another was started in its stead before."""
-        held, attempt.holds = attempt.holds, False
+        held = attempt in self._running
         if held:
+            del self._running[attempt]
             attempt.endpoint.throttle.in_flight -= 1
             attempt.flight.live -= 1
         return held
@@ -229,10 +169,10 @@ class Flights:
                 self._note(flight, found.reason, reading, seconds, content)
             self._failed(attempt, held, found)
             return
-        endpoint.last_answer = time.monotonic()
-        endpoint.pace.add(seconds)
+        endpoint.last_answer = attempt.started + seconds
+        endpoint.pace.add(attempt.started, endpoint.last_answer)
         endpoint.throttle.answered()
-        self._credit = min(64.0, self._credit + HEDGES)
+        self._credit = min(CREDIT_MOST, self._credit + HEDGES)
         if not reading.counted:
             self.trouble["usage missing"] += 1
         if flight.settled:
@@ -301,44 +241,64 @@ class Flights:
 
     def _alarm(self, now: float) -> None:
         """Look again when something is due: a failed request, a pause's end, a hanging one."""
-        if self._timer is not None or self.done:
+        if self.done:
             return
         wait = HELD_UP if self.backlog() == math.inf else SWEEP
         if self._again:
             wait = min(wait, max(0.001, self._again[0][0] - now))
-        self._timer = asyncio.get_running_loop().call_later(wait, self._rang, now + wait)
+        if self._timer is not None:
+            if self._rings <= now + wait:
+                return
+            self._timer.cancel()
+        self._rings = now + wait
+        self._timer = asyncio.get_running_loop().call_later(wait, self._rang)
 
-    def _rang(self, due: float) -> None:
+    def _rang(self) -> None:
         """Where we were held up ourselves, answers may lie unread: nothing hangs then."""
         self._timer = None
         now = time.monotonic()
-        if now - due < SWEEP / 2:
-            self._hedge(now)
+        if now - self._rings < LATE:
+            self._sweep(now)
         self.pump()
         self.wake.set()
 
-    def _hedge(self, now: float) -> None:
-        """Ask again what hangs; its place is free for others. There is credit for one request in
-        twenty that are answered, and one for each deadline that passes."""
-        deadlines = {e: e.pace.deadline(self.drained) for e in self.endpoints}
-        passed, self._looked = now - self._looked, now
-        if known := [deadline for deadline in deadlines.values() if deadline is not None]:
-            self._credit = min(64.0, self._credit + min(passed, SWEEP) / min(known))
-        for attempt in list(itertools.takewhile(lambda a: now - a.started > SWEEP, self._running)):
-            if now - attempt.started > self.timeout and attempt.task is not None:
-                attempt.late = True
-                attempt.task.cancel()
-                continue
-            deadline = deadlines[attempt.endpoint]
-            if not attempt.holds or deadline is None or now - attempt.started < deadline:
-                continue
-            if self._credit < 1 or self.failure is not None:
-                continue
-            self._credit -= 1
-            self._release(attempt)
-            self.trouble["hedged"] += 1
-            if not attempt.flight.settled:
-                self._later(attempt.flight, 0.0)
+    def _sweep(self, now: float) -> None:
+        """Ask again what hangs, and let go what it is no use to wait for: an attempt that had its
+        time, and the eldest of those asked twice where they are more than may be in flight."""
+        deadlines = [e.pace.deadline for e in self.endpoints if e.pace.deadline is not None]
+        shortest = min([*deadlines, self.timeout])
+        self._earn(now, shortest)
+        for attempt in list(
+            itertools.takewhile(lambda a: now - a.started > shortest, self._running)
+        ):
+            if now - attempt.started > self.timeout:
+                self._let_go(attempt)
+            elif self._credit >= 1 and attempt.endpoint.pace.overdue(attempt.started, now):
+                self._hedge(attempt)
+        crowd = len(self._overdue) - self._limit
+        for place, attempt in enumerate(list(self._overdue)):
+            if place < crowd or now - attempt.started > self.timeout:
+                self._let_go(attempt)
+
+    def _earn(self, now: float, deadline: float) -> None:
+        """Credit for asking twice: once for each deadline that passes, so that what hangs never
+        takes all places; `_take` adds a share of what is answered."""
+        passed, self._looked = min(now - self._looked, LATE), now
+        self._credit = min(CREDIT_MOST, self._credit + passed / deadline)
+
+    def _hedge(self, attempt: Attempt) -> None:
+        """Ask again what hangs, unless we end; its place is free for others."""
+        self._credit -= 1
+        self._release(attempt)
+        self._overdue[attempt] = None
+        self.trouble["hedged"] += 1
+        if not attempt.flight.settled and self.failure is None:
+            self._later(attempt.flight, 0.0)
+
+    def _let_go(self, attempt: Attempt) -> None:
+        if attempt.task is not None:
+            attempt.late = True
+            attempt.task.cancel()
 
     async def close(self) -> None:
         """Let go of everything that is still under way."""
@@ -346,7 +306,8 @@ class Flights:
             self._timer.cancel()
             self._timer = None
         self.failure = self.failure or asyncio.CancelledError()
-        tasks = [attempt.task for attempt in self._running if attempt.task is not None]
+        attempts = [*self._running, *self._overdue]
+        tasks = [attempt.task for attempt in attempts if attempt.task is not None]
         if tasks:
             self.trouble["let go"] += len(tasks)
         for task in tasks:

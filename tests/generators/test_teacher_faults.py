@@ -85,16 +85,47 @@ def test_f2_what_hangs_is_asked_again_and_holds_up_nobody(path, fault):
     assert count(ledger) == paid(server)
 
 
-def test_f2_what_hangs_at_the_end_is_asked_again_sooner():
+@pytest.mark.parametrize("unit", [0.05, 30.0])
+def test_f2_what_takes_longer_than_all_that_was_seen_and_was_overtaken_is_asked_again(unit):
     pace = Pace()
-    assert pace.deadline(last=True) is None
-    for _ in range(20):
-        pace.add(0.01)
-    assert (pace.deadline(last=False), pace.deadline(last=True)) == (0.5, 0.2)
-    pace.add(0.4)
-    for _ in range(16):
-        pace.add(0.01)
-    assert pace.deadline(last=True) == pace.deadline(last=False) == 0.8
+    for n in range(100, 120):
+        assert pace.deadline is None
+        pace.add(n * unit, (n + 1.1) * unit)
+    assert pace.deadline == pytest.approx(2.2 * unit)
+    assert not pace.overdue(117 * unit, 119.1 * unit)
+    assert pace.overdue(117 * unit, 119.3 * unit)
+    tried = [n for n in range(121, 160) if pace.overdue(119 * unit, n * unit)]
+    assert tried == [122, 125, 130, 140]
+    pace.add(140 * unit, 141 * unit)
+    assert pace.overdue(119 * unit, 141 * unit)
+    pace.add(141 * unit, 147 * unit)
+    for n in range(150, 160):
+        pace.add(n * unit, (n + 1) * unit)
+    assert pace.deadline == pytest.approx((6 + 6 - 1.1) * unit)
+
+
+def test_f2_of_a_server_that_stalls_little_is_asked_twice(path):
+    stalled = 0.0
+
+    def latency(number):
+        nonlocal stalled
+        now = asyncio.get_running_loop().time()
+        stalled = now + 0.5 if number == 300 else stalled
+        return 0.02 + max(0.0, stalled - now)
+
+    server = TeacherServer(latency=latency)
+    found, sampler, ledger = run(asks(600), server, path, max_in_flight=32)
+    assert len(found) == 600
+    assert server.requests - 600 == sampler.trouble["hedged"] <= 4
+    assert count(ledger) == paid(server)
+
+
+def test_f2_what_hangs_takes_no_places_for_good(path):
+    server = TeacherServer(plan=chance({"hang": 0.05}, seed=2), latency=0.01)
+    found, sampler, _ = run(asks(600), server, path, max_in_flight=4)
+    assert (len(found), server.served["hang"] > 20) == (600, True)
+    assert sampler.trouble["let go"] <= 4 + 4
+    assert sampler.trouble["timeout"] + sampler.trouble["let go"] == server.served["hang"]
 
 
 def test_f2_an_answer_that_comes_after_its_second_is_in_the_ledger(path):
