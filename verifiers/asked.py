@@ -130,7 +130,7 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     asked = question_of(question)
     variable = VARIABLE.search(asked)
     assigned = set(ASSIGNED.findall(told)) or set(ASSIGNED.findall(sentence)[-1:])
-    if variable and assigned - {variable[1]}:
+    if (variable and assigned - {variable[1]}) or _checks(sentence, told, question):
         return False
     number = PLAIN.match(told)
     given = {spelled(value[0]).strip("$ ") for value in VALUE.finditer(OPTIONS.split(question)[0])}
@@ -177,6 +177,13 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     if repeats and not generic and not names(subject, question):
         return False
     return number is None or _measures(sentence, place, asked, question)
+
+
+def _checks(sentence: str, told: str, question: str) -> bool:
+    """Whether an equation only comes back to a side of one that the question gives."""
+    _, sign, side = told.strip("$ .").rpartition("=")
+    given = rf"=\s*{re.escape(side.strip(' $'))}(?![\w.^(])"
+    return bool(sign and not CUE.search(sentence) and re.search(given, question))
 
 
 def _other_case(subject: str, asked: str, given: set[str]) -> bool:

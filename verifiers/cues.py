@@ -14,19 +14,28 @@ BOLD_LABEL = re.compile(r"\*\*([^*\n:]{1,60}:)\*\* *(?=\S)")
 WHERE = re.compile(r"(?<=[^.!?:\n])\n+(?=(?:where|with|for (?:all|any|every|some))\b)")
 QED = re.compile(r"\$?\\(?:blacksquare|square|Box|qed)\$?|[∎□■]|\bQ\.?E\.?D\.?")
 CHECK = re.compile(
-    r"(?:^|(?<=[.!?]\s)|(?<=\n))\W{0,4}(?:as an? |let me |let['’]s |let us "
-    r"|(?:we|you|one) can |we |to |quick |now |i['’]ll ){0,2}(?:double[- ]?)?(?:check|verif)"
-    r"(?:ing|y|ication)?\b(?! (?:whether|if|that each)\b)[^\n]*(?:(?<=:)\n+[^\n]+)?",
+    r"(?:^|(?<=[.!?]\s)|(?<=\n))\W{0,4}(?:(?:as|an?|to|let|me|us|let['’]s|we|you|one|can|may|also"
+    r"|easily|quick(?:ly)?|sanity|now|i['’]ll|this|it|is|be|by|\w+ing) ){0,5}"
+    r"(?:(?:double[- ]?)?(?:check|verif)(?:ing|y|ied|ication)?|confirm(?:s|ed|ing)?|consistent with"
+    r"|gives? back|(?:these|those|both|they)(?: \w+)? satisfy)\b(?! (?:whether|if|that each)\b)"
+    r"[^\n]*(?:(?<=:)\n+[^\n]+)?",
     re.I,
 )
 CHECKED = re.compile(
     r"[✓✔✅][\s.*)]*$|, as (?:needed|required|expected|desired|it should(?: be)?|given"
-    r"|stated)[.!]*$"
+    r"|stated)[.!]*$|\bchecks out\b"
 )
 SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s=+*/×·<>≈)]|[a-z] = )|(?<=[.!?])\s+$|\n+")
+COUNTED = (
+    r"(?:(?:minus |negative )?(?:zero|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+    r"|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty"
+    r"|sixty"
+    r"|seventy|eighty|ninety)|(?:minus|negative) one)"
+)
+"""Numbers in words; a plain "one" is mostly no number."""
 CONSEQUENCE = re.compile(
     r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
-    r"|which is(?= [-−$€£]?\d[\d.,/]*(?: ?(?:%|[A-Za-z]+))?\s*(?:[.;=]|$))"
+    rf"|which is(?= (?:[-−$€£]?\d[\d.,/]*|{COUNTED})(?: ?(?:%|[A-Za-z]+)){{0,3}}\s*(?:[.;=]|$))"
     r"|but (?=(?:\w+ly )?(?:it|this|we|i) [^,;]*\d)"
     r"|which (?=(?:makes|gives|leaves|brings|adds? up to|sums? to)\b"
     r"|(?:is|was|are|were|totals|equals|comes to|adds up to)"
@@ -219,13 +228,6 @@ RANGE = re.compile(
 FAULTED = re.compile(
     r"\s*(?:is|was|are|were) (?:wrong|incorrect|not|too|impossible|false|invalid|out)\b", re.I
 )
-COUNTED = (
-    r"(?:(?:minus |negative )?(?:zero|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-    r"|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty"
-    r"|sixty"
-    r"|seventy|eighty|ninety)|(?:minus|negative) one)"
-)
-"""Numbers in words; a plain "one" is mostly no number."""
 START = re.compile(
     r"(?<![A-Za-z])(?<![A-Za-z]-)[-+−±]?\s?[$€£¥(\[{]*[-+−±]?\s?\.?\d|\$|\\[a-zA-Z({\[]|[(\[]"
     r"|(?<![A-Za-z'])[a-z](?=[²³⁴^]| ?[-+−*/] ?[\da-z(])|\b(?:log|ln|sin|cos|tan)[ (₂_]"

@@ -43,7 +43,7 @@ ENGINES = {
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "22"
+    version = "23"
     trust = "pure"
     gold_type = "text"
     examples = (

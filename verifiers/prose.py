@@ -37,6 +37,7 @@ from verifiers.cues import (
 )
 
 LABEL = re.compile(r"[*_]{0,3}([A-Z][\w' ]{0,40}?)[*_]{0,3}:[*_]{0,3} +(?=\S)")
+WHY = re.compile(r"^\W*(?:since|because|as)\b.*,\s+(?=(?:there|no)\b)", re.I)
 DIGIT = re.compile(r"\d|[π∞∅]|\\(?:pi|infty|emptyset)")
 
 
@@ -176,6 +177,6 @@ def closing(text: str) -> list[str]:
     """What the last sentence of a text says, without what it follows from."""
     sentences = [s.strip() for s in SENTENCE.split(text[-LAST:] + " ") if s.strip()]
     sentences = [s for s in sentences if not ASIDE.match(s)]
-    parts = CONSEQUENCE.split(sentences[-1])[-1] if sentences else ""
+    parts = WHY.sub("", CONSEQUENCE.split(sentences[-1])[-1]) if sentences else ""
     pieces = re.split(r"[,:;]?\s*\bi\.e\.,?|[:;] ", parts)
     return [cut(piece) for piece in pieces for cut in (trimmed, bare)]

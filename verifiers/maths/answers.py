@@ -39,7 +39,13 @@ EMPTY = re.compile(r"(?:\\?\{\s*\\?\}|\\emptyset)(?:\s*,? \(?(?:the )?empty set\
 FEET = re.compile(r"(\d+)\s*'\s*(\d+)\s*(?:\"|'')")
 EXCEPT = re.compile(
     r"(?:all )?real (?:numbers|values)(?: of)?(?: x)?,? (?:except|other than|but not|besides)"
-    r"(?: for)?(?: x =)? ([^a-z]+)"
+    r"(?: for)?(?: x =)? ([^a-z]+)",
+    re.I,
+)
+BEYOND = re.compile(
+    r"(?:all )?(?:real )?(?:numbers?|values?)(?: of)?(?: x)? (?:that are )?"
+    r"(?:(greater|larger)|less|smaller) than (or equal to )?(.+)",
+    re.I,
 )
 QUANTIFIED = re.compile(
     r"[\s,;(]*(?:\b(?:for|where|with|and)\b\s*)?(?:\b(?:all|any|every|some)\b\s*)?"
@@ -245,7 +251,7 @@ class Answers(Measured):
                     pass
                 condition = Node("otherwise") if self.accept(r"\top") else self.element()
                 rows.append(Node("case", (value, condition)))
-            while self.accept("⏎", ",", ";", "&"):
+            while self.accept("⏎", ",", ";", "&", "."):
                 pass
         if not rows or len({row.op == "case" for row in rows}) > 1:
             raise Unreadable("cases with and without a condition")
@@ -281,6 +287,8 @@ def read(text: str, thousands: bool | None = None) -> Node:
         plain = f"{feet[1]} feet {feet[2]} inches"
     if (but := EXCEPT.fullmatch(plain)) is not None:
         plain = rf"\R \setminus \{{{but[1]}\}}"
+    if (beyond := BEYOND.fullmatch(plain)) is not None:
+        plain = f"x {'>' if beyond[1] else '<'}{'=' if beyond[2] else ''} {beyond[3]}"
     if RATIO.fullmatch(plain):
         plain = plain.replace("to", ":")
     if (known := named_time(plain) or date(plain)) is not None:

@@ -233,7 +233,7 @@ def _mixed(gold: Node, text: Node, percent: bool) -> bool:
     kinds = {gold.op, text.op}
     if kinds == {"union", "list"}:
         parts = gold if gold.op == "list" else text
-        if all(part.op == "interval" for part in parts.args):
+        if all(part.op in ROWS and regions.region(part) is not None for part in parts.args):
             one, two = (regions.region(node._replace(op="union")) for node in (gold, text))
             return one is not None and two is not None and regions.equal(one, two)
     if kinds == {"list", "set"}:

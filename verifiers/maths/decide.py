@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import permutations
 
 from verifiers import asked
 from verifiers.choices.options import printed
@@ -37,7 +38,7 @@ PART = re.compile(r"(?:^|(?<=[\s,;]))\((?:[a-e]|[1-5](?=\)\s))\)\s*")
 LABEL = re.compile(r"[A-Za-z][a-z ]*:\s*")
 SPACES = re.compile(r"\s*([-=+*/^(){},_|:]|\\c[au]p(?![a-z]))\s*|(\\[A-Za-z]+)\s+(?=\\)")
 YES = re.compile(r"(yes|no|true|false)[,;.:] ", re.I)
-CONSTANT = re.compile(r"(?<![A-Za-z\\])[A-DK](?=e\s*\^|[^A-Za-z]|$)")
+CONSTANT = re.compile(r"(?<![A-Za-z\\])(?:[cC]_\{?\d\}?|[A-DK])(?=e\s*\^|\\|[^A-Za-z]|$)")
 OPEN = re.compile(r"\\(?:i*o?int|sum|lim|prod)(?![A-Za-z])|∫|∑")
 POWER = re.compile(r"(\\?[A-Za-z]+)\^[2-9]")
 FORMULA = re.compile(r"\$([^$]+)\$")
@@ -229,13 +230,15 @@ def _piecewise(gold: Gold, found: Found, problem: Problem) -> bool:
 
 
 def _renamed(gold: Gold, found: Found, problem: Problem) -> bool:
-    """Whether an answer is right but for the name of its arbitrary constant."""
-    mine, yours = (set(CONSTANT.findall(text)) for text in (gold.text, found.text))
-    if len(mine - yours) != 1 or len(yours - mine) != 1 or "general" not in problem.text.lower():
+    """Whether an answer is right but for the names of its arbitrary constants."""
+    mine, yours = (sorted(set(CONSTANT.findall(text))) for text in (gold.text, found.text))
+    if not 0 < len(mine) == len(yours) < 4 or "general" not in problem.text.lower():
         return False
-    (name,), (other,) = mine - yours, yours - mine
-    text = CONSTANT.sub(lambda m: name if m[0] == other else m[0], found.text)
-    return _compare(gold, found._replace(text=text), problem)[0]
+    for names in map(dict, (zip(yours, order, strict=True) for order in permutations(mine))):
+        text = CONSTANT.sub(lambda m, names=names: names[m[0]], found.text)
+        if text != found.text and _compare(gold, found._replace(text=text), problem)[0]:
+            return True
+    return False
 
 
 def _option(gold: Gold, found: Found, problem: Problem) -> tuple[Gold, str] | None:

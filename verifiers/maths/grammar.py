@@ -7,7 +7,7 @@ from fractions import Fraction
 from verifiers.maths.calls import read_call
 from verifiers.maths.cursor import Cursor
 from verifiers.maths.node import Node, Unreadable, number
-from verifiers.maths.numerals import based, letters, product, recurring, repeating
+from verifiers.maths.numerals import based, letters, mixed, product, recurring, repeating
 from verifiers.maths.operators import determinant, progression, read_big, read_determinant
 from verifiers.maths.tokens import END, Token
 from verifiers.maths.units import CURRENCY, SCALES, SINGLE, TABLE
@@ -52,16 +52,28 @@ class Grammar(Cursor):
         node = self.unary()
         while True:
             if self.accept("*"):
-                node = Node("mul", (node, self.unary()))
+                node = Node("mul", (node, self.operand()))
             elif self.money and self.token.text == "/" and self.ahead().text in TABLE:
                 return node
             elif self.accept("/"):
-                node = Node("div", (node, self.unary()))
+                node = Node("div", (node, self.operand()))
             elif node.op not in STRUCTURES and self.begins_factor():
                 right = self.fraction() if self.token.kind == "num" else self.power()
                 node = product(node, right)
             else:
                 return node
+
+    def operand(self) -> Node:
+        """What a sign multiplies or divides by: a mixed number is one."""
+        node = self.unary()
+        plain = self.token.kind == "num" and self.begins_factor()
+        if node.op == "num" and (plain or self.token.text == r"\frac"):
+            tokens, place = list(self.tokens), self.at
+            right = self.fraction() if plain else self.power()
+            if mixed(node, right):
+                return product(node, right)
+            self.tokens, self.at = tokens, place
+        return node
 
     def fraction(self) -> Node:
         """The fraction of a mixed number written plainly, as in 3 1/2."""

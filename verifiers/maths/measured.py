@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verifiers.maths.grammar import Grammar
 from verifiers.maths.node import Node, Unreadable, symbols
+from verifiers.maths.tokens import Token
 from verifiers.maths.units import TABLE, Unit, compatible, noun, power, times
 from verifiers.maths.vocabulary import BLOCKING, FILLERS, SEPARATORS
 
@@ -45,7 +46,7 @@ class Measured(Grammar):
             sign = -1 if unit is not None and self.accept("per", "/") else 1
             if unit is not None and sign > 0:
                 self.accept("*")
-            if (known := self.known_unit()) is None:
+            if (known := self.divisor() if sign < 0 else self.known_unit()) is None:
                 break
             unit = known if unit is None else times(unit, known, sign)
         if unit is not None:
@@ -61,6 +62,14 @@ class Measured(Grammar):
                 self.argument()
         return Unit(nouns=frozenset(nouns)) if nouns else None
 
+    def divisor(self) -> Unit | None:
+        """What a unit is divided by: one unit, or several in brackets, as in J/(kg K)."""
+        if not self.accept("("):
+            return self.known_unit()
+        unit = self.unit(False)
+        self.expect(")")
+        return unit
+
     def blocked(self) -> bool:
         """Whether a word cannot be part of a noun phrase."""
         text = self.token.text.lower()
@@ -69,7 +78,7 @@ class Measured(Grammar):
         return text in SEPARATORS or self.token.text == "U" or text in ("mod", "am", "pm")
 
     def skip_words(self) -> None:
-        while self.token.kind == "word" and not self.blocked():
+        while self.token.kind == "word" and self.ahead().text != "=" and not self.blocked():
             self.take()
 
     def known_unit(self) -> Unit | None:
@@ -80,6 +89,8 @@ class Measured(Grammar):
             self.accept(".")
         elif self.accept("cubic", "cu"):
             exponent = 3
+        if self.ahead().text == "^":
+            self.unglue()
         text = self.token.text
         unit = TABLE.get(text) or TABLE.get(text.lower() if len(text) > 2 else text)
         if (
@@ -107,6 +118,17 @@ class Measured(Grammar):
         elif self.accept("cubed"):
             exponent = 3
         return power(unit, exponent) if exponent != 1 else unit
+
+    def unglue(self) -> None:
+        """Part two units that were written as one word before a power, as in kgm^{-3}."""
+        text, negative = self.token.text, "-" in (self.ahead(2).text, self.ahead(3).text)
+        if text in TABLE and not (text == "ms" and negative):
+            return
+        for cut in (2, 1):
+            if text[:cut] in TABLE and text[cut:] in TABLE:
+                parts = [Token("word", text[:cut], True), Token("word", text[cut:], True)]
+                self.tokens[self.at : self.at + 1] = parts
+                return
 
 
 def descending(one: Node, two: Node) -> bool:

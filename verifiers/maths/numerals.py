@@ -16,21 +16,26 @@ def letters(text: str) -> bool:
 
 
 def product(left: Node, right: Node) -> Node:
-    """Two neighbours: a mixed number if they are a whole and a proper fraction, else a product."""
-    if left.op == "neg" and _mixed(left.args[0], right):
+    """Two neighbours: a mixed number, the coordinates of a named point, or a product."""
+    if left.op == "neg" and mixed(left.args[0], right):
         return Node("neg", (Node("add", (left.args[0], right)),))
+    if right.op == "tuple" and left.op not in STRUCTURES:
+        point = left.op == "sym" and left.value[0].isupper()
+        scaled = right.args if point else tuple(Node("mul", (left, part)) for part in right.args)
+        return Node("tuple", scaled)
     if right.op == "matrix" and left.op not in STRUCTURES:
         rows = (
             Node("row", tuple(Node("mul", (left, entry)) for entry in row.args))
             for row in right.args
         )
         return Node("matrix", tuple(rows))
-    if right.op == "pct" and _mixed(left, right.args[0]):
+    if right.op == "pct" and mixed(left, right.args[0]):
         return Node("pct", (Node("add", (left, right.args[0])),))
-    return Node("add" if _mixed(left, right) else "mul", (left, right))
+    return Node("add" if mixed(left, right) else "mul", (left, right))
 
 
-def _mixed(left: Node, right: Node) -> bool:
+def mixed(left: Node, right: Node) -> bool:
+    """Whether two neighbours are a mixed number: a whole and a proper fraction."""
     if left.op != "num" or right.op != "div" or left.value.denominator != 1:
         return False
     top, bottom = right.args

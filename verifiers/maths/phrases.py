@@ -14,21 +14,30 @@ HEDGE = re.compile(
     r"(?:(?:is|are|equals?|be|approximately|approx\.?|about|around|roughly|exactly|precisely"
     r"|thus|therefore|hence|clearly|indeed|only|just"
     r"|simply|both|(?:the |our |my )?(?:final |correct )?answer(?: is|:)?"
-    r"|a total of|equal to|the (?:number|value|set|interval|point|fraction)"
+    r"|a total of|equal to|on|(?:the )?(?:open |closed )?intervals?"
+    r"|the (?:number|value|set|point|fraction)"
     r"|\\(?:approx|therefore|implies|Rightarrow|boxed))(?![A-Za-z])|=>?)\s*",
     re.I,
 )
+KINDS = r"(?:solution|root|zero|value|number|integer|prime|pair|triple|point|real)s?"
 NAMED = {
-    "R": ("all real numbers", "all reals", "real numbers", "the real numbers", "all real x"),
-    "Z": ("all integers", "integers", "the integers", "any integer", "all whole numbers"),
-    "empty": ("no solution", "no solutions", "no real solution", "no real solutions", "empty set",
-              "the empty set", "empty", "there are no real solutions", "no real roots",
-              "there is no real solution", "there is no solution", "there are no solutions"),
-    "inf": ("infinite", "infinity", "positive infinity", "plus infinity", "+infinity",
-            "unbounded"),
-    "-inf": ("negative infinity", "minus infinity", "-infinity"),
-}  # fmt: skip
-NAMES = {phrase: name for name, phrases in NAMED.items() for phrase in phrases}
+    name: re.compile(phrase)
+    for name, phrase in {
+        "R": r"(?:(?:it|this|the \w+) )?(?:is |holds |true |valid )*(?:for )?(?:all |every |any )?"
+        r"(?:the )?(?:reals?|real (?:numbers?|values?|x))(?: of)?(?: x)?"
+        r"(?: (?:is|are|satisf|works?)\b.*)?",
+        "Z": r"(?:all |every |any )?(?:the )?(?:integers?|whole numbers)",
+        "empty": r"(?:(?:there (?:is|are|exists?)|(?:(?:it|(?:the|this) \w+) )?has"
+        r"|we (?:have|get|find)) )?"
+        rf"(?:none(?: exists?)?|no(?: such)?(?: \w+){{0,2}} {KINDS}(?: \$?[a-z]\$?)?"
+        r"(?: (?:exists?|satisf|works?\b|solves?\b|that\b|with\b|for which\b).*)?)"
+        r"|(?:the )?(?:solution set is )?(?:the )?empty(?: set)?",
+        "inf": r"infinite|(?:(?:positive|plus) |\+)?infinity|unbounded",
+        "-inf": r"(?:(?:negative|minus) |-)infinity",
+    }.items()
+}
+SPARED = re.compile(r"\b(?:except|other|besides|unless|if|when|but|only|not)\b")
+"""Words by which a set that is named is not the whole of it."""
 SYNONYMS = {
     "diverges": "divergent", "converges": "convergent",
     "does not exist": "dne", "doesn't exist": "dne", "d.n.e": "dne", "d.n.e.": "dne",
@@ -65,7 +74,8 @@ def unhedged(text: str) -> str:
 
 def named_set(text: str) -> Node | None:
     """A set of numbers, or an infinity, that is given by its name."""
-    name = NAMES.get(text.lower())
+    folded = "" if SPARED.search(text) else text.lower().strip(" .")
+    name = next((name for name, phrase in NAMED.items() if phrase.fullmatch(folded)), None)
     if name in ("inf", "-inf"):
         infinity = Node("const", (), "inf")
         return infinity if name == "inf" else Node("neg", (infinity,))

@@ -151,7 +151,7 @@ def _equalities(sides: list[Node], relations: list[str]) -> Node:
         return common
     if len(sides) == 2 and relations == ["="] and any(symbols(side) for side in sides):
         return Node("equation", tuple(sides), _sum_of_symbols(sides[0]))
-    if sides[0].op in ("add", "mul", "neg") and sides[-1].op in ("tuple", "matrix"):
+    if sides[0].op in EXPRESSIONS and sides[-1].op in ("tuple", "matrix", "cases", "set"):
         return sides[-1]
     if len(sides) > 2 and symbols(sides[-1]) and not any(map(symbols, sides[:-1])):
         constant = _value(sides[:-1], relations[:-1])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 DECIMAL_COMMA = re.compile(r"(?<![\d.,])(-?(?:0|[1-9]\d*)),(\d+)(?![\d.,])")
 GROUPED = re.compile(r"[1-9]\d{0,2},\d{3}(?!\d)")
 AND_PART = re.compile(r"(?<![\d.,])(\d+)\s*and\s*(\d+\s*/\s*\d+|\\[dt]?frac)")
+IMPROPER = re.compile(r"(?<![\d.])(\d+)\s*(\\frac\s*(?:\d\d|\{\d+\}\s*\{\d+\}))")
 REMARK = re.compile(r"([^()]*[^()\s=])\s+\(=?\s*([^()]+)\)")
 COUNT = r"\{?\s*(\d+)\s*\}?"
 COMBINATIONS = (
@@ -26,8 +27,11 @@ LETTERED = re.compile(r"\s*(?=[0-9]*[A-Fa-f])([0-9A-Fa-f]+)\s*_\s*\{?\s*(1[1-6])
 
 def respellings(text: str) -> Iterator[str]:
     """Other spellings of `text`, a tidied answer to a question for one value."""
-    if "," in text and len(DECIMAL_COMMA.findall(text)) == 1 and not GROUPED.search(text):
+    commas = len(DECIMAL_COMMA.findall(text))
+    if (commas == 1 or (commas and "=" in text)) and not GROUPED.search(text):
         yield DECIMAL_COMMA.sub(r"\1.\2", text)
+    if "=" in text and (parts := IMPROPER.sub(r"(\1+\2)", text)) != text:
+        yield parts
     if (part := AND_PART.search(text)) is not None:
         yield f"{text[: part.start()]}{part[1]} {part[2]}{text[part.end() :]}"
     if (remark := REMARK.fullmatch(text)) is not None:

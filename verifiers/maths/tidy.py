@@ -26,7 +26,8 @@ CHARACTERS = str.maketrans(
         "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "⟨": r"\langle ",
         "⟩": r"\rangle ", "º": "°", "˚": "°", "′": "'", "’": "'", "“": '"', "”": '"',
         "，": ",", "．": ".", "：": ":", "（": "(", "）": ")", "％": "%", "＝": "=", "＋": "+",
-        "－": "-", "￥": "¥", "＄": "¤", "∣": "|", "…": r"\ldots ", "∨": r"\lor ", "∧": r"\land ",
+        "－": "-", "￥": "¥", "＄": "¤", "∣": "|", "Ω": "ohm ",
+        "…": r"\ldots ", "∨": r"\lor ", "∧": r"\land ",
         "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2003": " ", "\u2002": " ", "\u200a": " ",
         "\u200b": "", "\ufeff": "", "\u2060": "", "\u2061": "",
         **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
@@ -40,12 +41,17 @@ WRAPPERS = re.compile(
     r"|colorbox\s*\{\w+\})\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
 )
 UPRIGHT = re.compile(r"\\(?:text|math)(?:rm|normal)?\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+UNIT_FRACTION = re.compile(
+    r"\\[dt]?frac\s*\{\s*\\(?:text|mathrm)\{([^{}]*)\}\s*\}"
+    r"\s*\{\s*\\(?:text|mathrm)\{([^{}]*)\}(\^\{?\d\}?)?\s*\}"
+)
 LETTER_UNITS = {
     "m": "meters", "g": "grams", "s": "seconds", "h": "hours", "L": "liters", "l": "liters",
     "N": "newtons", "J": "joules", "W": "watts", "V": "volts", "K": "kelvin", "A": "amperes",
 }  # fmt: skip
 UNIT_WORDS = re.compile(
-    rf"(?:[\s\\,.·*/^{{}}\-\d]|(?<![A-Za-z])(?:{'|'.join(map(re.escape, TABLE))}|per)(?![A-Za-z]))+"
+    r"(?:[\s\\,.·*/^{}()\-\d]"
+    rf"|(?<![A-Za-z])(?:{'|'.join(map(re.escape, TABLE))}|per)(?![A-Za-z]))+"
 )
 CONDITION = re.compile(r"(?<![A-Za-z\\])(?:if|when|for|where)(?![A-Za-z])", re.I)
 OTHERWISE = re.compile(r"(?<![A-Za-z\\])(?:otherwise|else)(?![A-Za-z])", re.I)
@@ -72,6 +78,9 @@ SYNONYMS = (
         " ",
     ),
     (re.compile(r"\\!\s*"), ""),
+    (re.compile(r"\\(?:math(?:bf|rm|it|sf)|bm|vec|hat)\s+([A-Za-z])(?![A-Za-z])"), r"\1"),
+    (re.compile(r"\\dot\s*\{?(\d)\}?(?:(\d*)\\dot\s*\{?(\d)\}?)?"), r"\\overline{\1\2\3}"),
+    (re.compile(r"(?<=[\d}k])([\s\\,]*)\\Omega(?![A-Za-z])"), r"\1ohm "),
     (re.compile(r'\\"'), " "),
     (re.compile(r"\s*\{\s*\\?,\s*\}\s*"), ","),
     (re.compile(r"\\q?quad|\\(?:enspace|thinspace|space)(?![A-Za-z])|\\[,;: ]|~"), " "),
@@ -136,6 +145,7 @@ SUPERSCRIPT = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿˣʸᵏᵐ
 SUBSCRIPT = re.compile(r"[₀₁₂₃₄₅₆₇₈₉]+")
 BOLD = re.compile(r"\*\*(?!\s*-?\d)|(?<=\w)\*\*$|^\*\*|__|`")
 DELIMITED = re.compile(r"\$\$?([^$]*)\$\$?")
+UNPAIRED = re.compile(r"(?<=[^\s\d])\$(?!\s?[\d.-])|(?<=\d)\$(?=\s[A-Za-z])")
 
 
 HALVES = re.compile(r"(\d)([½¼¾])")
@@ -145,6 +155,8 @@ TIMES_E = re.compile(r"(?<![A-Za-z\\])([A-DK])e(?=\s*\^)\s*\^")
 def tidy(text: str) -> str:
     """`text` with LaTeX layout gone, Unicode signs as ASCII or LaTeX, and units as plain words."""
     text = TIMES_E.sub(r"\1*e^", text)
+    if text.count("$") % 2:
+        text = UNPAIRED.sub(" ", text)
     if not text.isascii():
         text = HALVES.sub(lambda m: m[1] + {"½": ".5", "¼": ".25", "¾": ".75"}[m[2]], text)
         text = SUPERSCRIPT.sub(lambda m: "^{" + m[0].translate(SUPERSCRIPTS) + "}", text)
@@ -157,7 +169,7 @@ def tidy(text: str) -> str:
     if "\\" in text or "~" in text or ".." in text or "°" in text or "{" in text:
         text = CHOOSE.sub(r"\\binom{\1}{\2}", OVER.sub(r"\\frac{\1}{\2}", text))
         text = _over(text)
-        text = UPRIGHT.sub(_upright, text)
+        text = UPRIGHT.sub(_upright, UNIT_FRACTION.sub(r"\\text{\1/(\2\3)}", text))
         for pattern, replacement in SYNONYMS:
             text = pattern.sub(replacement, text)
         for _ in range(4):

@@ -89,6 +89,7 @@ kph kmh kmph | 5/18 | m s-1
 N newton newtons | 1000 | g m s-2
 kN | 1000000 | g m s-2
 J joule joules | 1000 | g m2 s-2
+Nm | 1000 | g m2 s-2
 kJ kilojoule kilojoules | 1000000 | g m2 s-2
 MJ | 1000000000 | g m2 s-2
 kWh | 3600000000 | g m2 s-2
@@ -104,7 +105,8 @@ Hz hertz | 1 | s-1
 kHz | 1000 | s-1
 MHz | 1000000 | s-1
 V volt volts | 1 | volt
-ohm ohms Ω | 1 | ohm
+ohm ohms | 1 | ohm
+kohm | 1000 | ohm
 A amp amps ampere amperes | 1 | amp
 mA | 1/1000 | amp
 C coulomb coulombs | 1 | amp s
