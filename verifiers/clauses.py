@@ -44,7 +44,6 @@ from verifiers.cues import (
     LIMITED,
     MANY_NOT,
     MATHS,
-    NAMING,
     NEGATION,
     NUMBER,
     OPTION,
@@ -160,7 +159,7 @@ def _found(body: str, reads: Reads) -> str | None:
             return _told(predicate, reads)
     if maths(body):
         return _alone(body, reads)
-    verbs = list(NAMING.finditer(body))
+    verbs = list(COPULA.finditer(body))
     return bare(body[verbs[-1].end() :]) or None if verbs else None
 
 

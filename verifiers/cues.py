@@ -36,11 +36,10 @@ COUNTED = (
 CONSEQUENCE = re.compile(
     r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
     rf"|which is(?= (?:[-−$€£]?\d[\d.,/]*|{COUNTED})(?: ?(?:%|[A-Za-z]+)){{0,3}}\s*(?:[.;=]|$))"
-    r"|but (?=(?:\w+ly )?(?:it|this|we|i) [^,;]*\d)"
     r"|which (?=(?:makes|gives|leaves|brings|adds? up to|sums? to)\b"
     r"|(?:is|was|are|were|totals|equals|comes to|adds up to)"
     r" [^,;]{0,40}\b(?:altogether|in all|in total|combined|together|overall)\b))\b"
-    r"(?! (?:much|many|far|long|that(?!['’]s| (?:will|would|is|leaves|means|makes|gives)))\b)",
+    r"(?! (?:many|much|far|long|that(?!['’]s| (?:will|would|is|leaves|means|makes|gives)))\b)",
     re.I,
 )
 LEADING = re.compile(
@@ -63,42 +62,38 @@ LATE = re.compile(r",?\s*(?:after|when|where|while|who)\b", re.I)
 CAUSE = re.compile(r",?\s*(?:because|since|as)\b", re.I)
 IMPLIES = re.compile(
     r"[⇒⟹]|\\(?:implies|Rightarrow)\b|(?<=\w\w) → (?=[-−\d])"
-    r"|(?<=are \d\d% )confident that(?= \$?[-−]?[\d.]+ ?[<≤\\])"
+    r"|\bconfident that(?=.*\d ?[<≤\\])"
 )
 NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*", re.S | re.I)
 RETRACTED = re.compile(
-    r"^.*(?:\b(?:initially|at first|originally)\b.*?\bbut\b|\bbut (?:is |are )?now\b"
-    r"|\bno[,.]? wait\b"
-    r"|\bwait[,.]? no\b|\bwait\b|\bactually\b|\bi mean\b|\bor rather\b|\bhold on\b|\bcorrection\b"
-    r"|\bsorry\b|\bno,)[\s,.:;—-]*",
+    r"^.*\b(?:(?:initially|at first|originally)\b.*?\bbut\b|(?:no[,.]? )?wait\b(?:[,.]? no\b)?"
+    r"|(?:actually|i mean|or rather|hold on|correction|sorry)\b|no,)[\s,.:;—-]*",
     re.S | re.I,
 )
 RATHER = re.compile(r"(?:\bnot\b|n't\b)[^.]*?(?:\bbut\b(?: rather)?|[,;]\s*(?:it's|it is)\b)", re.I)
 MANY_NOT = re.compile(r"\W*(\d[\d,.]*)(?: \w+){0,3} (?:are|were|do|did|have|had)\s*")
 ASIDES = re.compile(r",?\s*\b(?:i\.e|e\.g)\b.*", re.S | re.I)
 ASIDE = re.compile(
-    r"^\W*(?:(?:as an? )?(?:\w+ )?check|checking|to double.check|verify|verification|verifying"
-    r"|to (?:check|verify)"
-    r"|we can (?:check|verify)|note|indeed|compare|for comparison"
-    r"|for (?:example|instance|reference)|remember|recall|i hope|hope"
-    r"|(?:some|any)one who|(?:some|many|most)(?: \w+)? (?:say|think|would|answer|forget)"
-    r"|in other words|let me know|here,|proof|given:|step \d+:?$)\b",
+    r"^\W*(?:(?:as an? )?(?:\w+ )?check|note|indeed|compare|for (?:comparison|example|instance)"
+    r"|remember|recall|(?:i )?hope|(?:some|any)one who"
+    r"|(?:some|many|most)(?: \w+)? (?:say|think|would|answer|forget)"
+    r"|in other words|let me know|here,|proof|given:)\b",
     re.I,
 )
 THAT = re.compile(
-    r"^\W*(?:this is|that is|that's)\b(?! (?:a total|the (?:total|answer|result)|our answer)\b)",
+    r"^\W*(?:this is|that is|that's)\b(?! (?:a total|(?:the|our) (?:total|answer|result))\b)",
     re.I,
 )
 NOTE = re.compile(
     r"^\W*(?:key (?:idea|insight|point|concept|fact|takeaway|step)|formula|concept|method|idea"
     r"|reasoning|tip|hint|rule|principle|explanation|approach|strategy|theorem|property)s?"
-    r"(?: used| applied)?[*_]*\s*:|^\W*(?:this|we|here we) (?:uses?|used|relies on|is based on)\b",
+    r"(?: used)?[*_]*\s*:",
     re.I,
 )
 PENDING = re.compile(
     r"^\W*(?:now|next|then|it remains|to (?:get|find|compute|calculate|obtain|determine|solve)"
     r"|(?:so )?(?:we|i|you) (?:now |still )?(?:need|must|have) to|let(?:'s| us)|multiply|divide|add"
-    r"|subtract)\b|.*, (?:halve|double|divide|multiply|add|subtract) (?:it|this|that|by)\b",
+    r"|subtract)\b|.*, (?:halve|double|divide|multiply) (?:it|this|that|by)\b",
     re.I,
 )
 TASK = re.compile(
@@ -108,8 +103,8 @@ TASK = re.compile(
     re.I,
 )
 APPOSED = re.compile(
-    r",\s*(?:for |making |giving |leaving )?an? (?:\w+ )?(?:total|increase|decrease|difference"
-    r"|profit|loss|gain|sum|reduction|saving)s? of (?=[^,]*\d)"
+    r",\s*(?:\w+ )?an? (?:\w+ )?(?:total|sum|difference|increase|decrease|profit|loss|saving)s? of"
+    r" (?=[^,]*\d)"
     r"|(?:^|,)\s*(?:leaving|giving|yielding|resulting in|making)\b[^,\d]{0,40}?(?<![\w])"
     r"(?=\$?\d|\$[a-z] ?=)"
     r"|[,:]\s*(?:or |so )?(?=\$?\d[\d,.]*(?: \w+){0,2} (?:in all|in total|altogether)\b)",
@@ -126,9 +121,8 @@ PREMISE = re.compile(
     re.I,
 )
 FRONT = re.compile(
-    r"[^\w<>≤≥≠~=−+-]*(?:(?:this|that|which|it) (?:means|implies|shows)(?: that)?"
-    r"|(?:we )?(?:conclude|find|see|get) that|only|exactly|just|in total|altogether"
-    r"|overall|there|in the end|finally)?[\s,:]*",
+    r"[^\w<>≤≥≠~=−+-]*(?:only|exactly|just|in total|altogether|overall|there|in the end|finally)?"
+    r"[\s,:]*",
     re.I,
 )
 PARTITIVE = re.compile(
@@ -137,8 +131,7 @@ PARTITIVE = re.compile(
 PURPOSE = re.compile(r"\b(?:needed|required|enough|sufficient) for\s*$")
 GIVING = re.compile(r"[A-Za-z]{3,}.*\b(?:gives?|yields?|implies)\b|, giving\b", re.I)
 LABELLED = re.compile(
-    r"[*_]*(?!step|note|case|check|given|part|problem"
-    r"|method)[A-Z][a-z]+(?: [a-z]+){0,5}:[*_]* +(\S.*)",
+    r"[*_]*(?!step|note|case|given|part)[A-Z][a-z]+(?: [a-z]+){0,5}:[*_]* +(\S.*)",
     re.I,
 )
 ROUGHLY = re.compile(r"about|approximately|roughly|≈", re.I)
@@ -150,8 +143,8 @@ ASIDE_IN_BRACKETS = re.compile(
     re.I,
 )
 CUE = re.compile(
-    r"\b(?:so|thus|therefore|hence|donc|por lo tanto|quindi|ossia|daher|somit"
-    r"|also (?=[a-zäöüß]+t (?:der|die|das|er|sie|es|eine?)\b)"
+    r"\b(?:so|thus|therefore|hence|donc|por lo tanto|quindi|daher|somit"
+    r"|also (?=[a-zäöüß]+t (?:der|die|das|er|sie|es)\b)"
     r"|in total|altogether|overall|finally|in conclusion|conclude"
     r"|this (?:means|gives))\b",
     re.I,
@@ -165,9 +158,6 @@ STATES = re.compile(
     rf"{COPULA.pattern}|(?<!to )\b(?:gives?|gave|yields?|makes?|leaves?|totals?|get)\b", re.I
 )
 BREAK = re.compile(r"[;,](?!\d)")
-NAMING = re.compile(
-    rf"{COPULA.pattern}|\b(?:falls? on|lands? on|called|named|chooses?|wins?)\b", re.I
-)
 VERB = re.compile(
     r"(?<!\\)\b(?:is|are|was|were|be|equals?|becomes?"
     r"|(?:it|that|there|he|she|which|what)'s|has|have|had"
@@ -197,8 +187,7 @@ BOUND = re.compile(
     r"|over|under|above|below|up to|between|not|never|within|twice|double|triple"
     r"|(?:some|part|most|half) of"
     r"|like|such as|close to|near(?:ly)?"
-    r"|almost|one of|among|n't|from|if|whether"
-    r"|nicht|mehr als|weniger als|höchstens|mindestens)\b",
+    r"|almost|one of|among|n't|from|if|whether)\b",
     re.I,
 )
 HEDGE = re.compile(
@@ -240,10 +229,9 @@ NUMBER = re.compile(
     r"(?:\s*/\s*\d+(?!\d|\.\d))?(?:\s?%|\s?percent\b)?"
 )
 ANNOUNCING = re.compile(
-    r"(?:\b(?:only|exactly|(?:total(?:l?ing)?|answer|result|value|sum|price|cost|increase|profit"
-    r"|score|age|length|speed|grand total)(?: of| at| with)?"
-    r"|(?:come|came|add|amount|down|up)(?:s|ing)?(?: up)? to"
-    r"|total(?:s|ed)? to)|[:→⇒])\s*$",
+    r"(?:\b(?:only|exactly|(?:total|answer|result|value|sum)(?: of)?"
+    r"|(?:come|came|add|up)s?(?: up)? to)"
+    r"|[:→⇒])\s*$",
     re.I,
 )
 OPTION = re.compile(
@@ -251,7 +239,7 @@ OPTION = re.compile(
     r"|^\W*([A-J])\)? is (?:the )?(?:correct|right|best|answer)"
 )
 LATER = re.compile(
-    r"\b(?:late|early|later|earlier|(?:more|less|fewer) than|of (?:them|which|these|those))\b", re.I
+    r"\b(?:late|early|(?:more|less|fewer) than|of (?:them|which|these|those))\b", re.I
 )
 ENDING = re.compile(r"\b(?:at (?:most|least)|or (?:so|more|less|fewer))\b", re.I)
 AFTERTHOUGHT = re.compile(r"[,;] ")

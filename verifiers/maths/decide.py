@@ -234,8 +234,10 @@ def _renamed(gold: Gold, found: Found, problem: Problem) -> bool:
     mine, yours = (sorted(set(CONSTANT.findall(text))) for text in (gold.text, found.text))
     if not 0 < len(mine) == len(yours) < 4 or "general" not in problem.text.lower():
         return False
-    for names in map(dict, (zip(yours, order, strict=True) for order in permutations(mine))):
-        text = CONSTANT.sub(lambda m, names=names: names[m[0]], found.text)
+    for order in permutations(mine):
+        pieces = CONSTANT.split(found.text)
+        names = [order[yours.index(name)] for name in CONSTANT.findall(found.text)]
+        text = "".join(part for pair in zip(pieces, [*names, ""], strict=True) for part in pair)
         if text != found.text and _compare(gold, found._replace(text=text), problem)[0]:
             return True
     return False
