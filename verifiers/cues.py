@@ -62,7 +62,7 @@ LATE = re.compile(r",?\s*(?:after|when|where|while|who)\b", re.I)
 CAUSE = re.compile(r",?\s*(?:because|since|as)\b", re.I)
 IMPLIES = re.compile(
     r"[⇒⟹]|\\(?:implies|Rightarrow)\b|(?<=\w\w) → (?=[-−\d])"
-    r"|\bconfident that(?=.*\d ?[<≤\\])"
+    r"|(?<=are \d\d% )confident that(?=.*\d ?[<≤\\])"
 )
 NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*", re.S | re.I)
 RETRACTED = re.compile(
@@ -187,7 +187,7 @@ BOUND = re.compile(
     r"|over|under|above|below|up to|between|not|never|within|twice|double|triple"
     r"|(?:some|part|most|half) of"
     r"|like|such as|close to|near(?:ly)?"
-    r"|almost|one of|among|n't|from|if|whether)\b",
+    r"|almost|one of|among|n't|nicht|from|if|whether)\b",
     re.I,
 )
 HEDGE = re.compile(
