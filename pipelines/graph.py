@@ -20,6 +20,7 @@ from pipelines.recipe import (
     stage_id,
     training_sets,
 )
+from pipelines.rollouts import depends_on
 from pipelines.stages import Node, curate, evaluate, generate, train
 from students.identity import file_hash, folder_hash, identity
 from verifiers import base
@@ -92,12 +93,12 @@ def _learning(
     measure("teacher", teacher, [])
     measure("base", student, [])
     before: str | None = None
-    for stage, section in zip(recipe.stages, config["stages"], strict=True):
+    for stage in recipe.stages:
         name = stage_id(stage)
         own = own_rows(stage)
         inputs = kept_out if own else ["curate", "questions"]
         inputs = [*inputs, *([f"train:{before}"] if before else [])]
-        what = [section, student, recipe.seed]
+        what = [depends_on(stage), student, recipe.seed]
         if own:
             what += [folder_hash(Path(own)), config["curate"]["decontaminate"]]
         found.append(

@@ -19,12 +19,13 @@ from generators.bands import Keep
 from generators.config import ChainsConfig, QuestionSource, TeacherConfig
 from generators.curation.config import CurateConfig, DifficultyConfig
 from generators.prices import Price
-from pipelines import judges
+from pipelines import judges, rollouts
 from pipelines.errors import UsageError
 from pipelines.problem_sets import AnySet, Evaluate
 from pipelines.recipe_errors import explain, line_of
 from pipelines.recipe_yaml import RecipeLoader
-from students.config import STAGES, Stage, StudentConfig
+from pipelines.rollouts import Stage
+from students.config import STAGES, StudentConfig
 
 SHIPPED = Path(__file__).parent / "recipes"
 EMBEDDED = Path(__file__).parent.parent / "generators" / "teachers" / "embedded"
@@ -102,6 +103,9 @@ class Recipe(BaseModel):
             raise ValueError(f"stage {min(twice)!r} needs an id of its own")
         if self.stages and self.student is None:
             raise ValueError("stages need a student section")
+        for stage in self.stages:
+            assert self.student is not None
+            rollouts.check(stage, self.student)
         if self.student and self.student.strategy == "fsdp2":
             drawing = [stage_id(stage) for stage in self.stages if stage.kind == "grpo"]
             if drawing and self.student.devices != 1:

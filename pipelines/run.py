@@ -15,7 +15,7 @@ from generators.errors import GeneratorError
 from generators.prices import FREE, price, unbilled
 from generators.teachers.errors import TeacherError, TeacherRefusal
 from generators.teachers.servers import Servers
-from pipelines import judges, launch, samplers, trial
+from pipelines import judges, launch, rollouts, samplers, trial
 from pipelines.card import write_card
 from pipelines.errors import PipelineError, UsageError
 from pipelines.graph import check_verifiers, evaluation, fingerprints, measured_stages, nodes
@@ -50,8 +50,9 @@ def check(recipe: Recipe, parts: Sequence[str]) -> None:
         for teacher in recipe.teachers:
             samplers.check(teacher, recipe.chains.sampling)
     measured = recipe.evaluate if "evaluate" in parts and recipe.student else None
-    if measured is not None and measured.backend == "vllm":
-        samplers.check_vllm(evaluate.server(recipe))
+    asking: list[Any] = [measured, *(recipe.stages if training else [])]
+    for section in filter(rollouts.on_server, asking):
+        samplers.check_vllm(samplers.server(section.vllm, recipe.teacher))
     _check_files(recipe, parts)
     local = [one for one in recipe.teachers if one.backend == "local" and generating]
     if not local and not training:

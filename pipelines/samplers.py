@@ -134,6 +134,14 @@ def check_vllm(config: VllmConfig) -> None:
     installed(config)
 
 
+def server(own: VllmConfig, teacher: TeacherConfig | None) -> VllmConfig:
+    """How a student's server is started: in the teacher's environment where `own` names none."""
+    if own.python is None and teacher is not None:
+        same = {"python": teacher.vllm.python, "env": teacher.vllm.env | own.env}
+        return own.model_copy(update=same)
+    return own
+
+
 def vllm(model: str, config: VllmConfig, servers: Servers, **options: Any) -> Sampler:
     """The sampler of a folder or hub id on a vLLM server; it starts with the first request."""
     from generators.teachers.vllm_sampler import VllmSampler

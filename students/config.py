@@ -287,6 +287,10 @@ class GRPO(Weights, Training):
         "replace those without variance."
     )  # fmt: skip
     max_tokens: int = Field(256, gt=0, description="Longest answer in tokens.")
+    backend: Literal["local", "vllm"] = Field(
+        "local", description="Who draws the answers: this process, or a vLLM server that gets the "
+        "student's weights before each round."
+    )  # fmt: skip
     clip_low: float = Field(0.2, gt=0, lt=1, description="How far a ratio may fall below 1.")
     clip_high: float = Field(0.28, gt=0, description="How far a ratio may rise above 1.")
     kl: float = Field(0.0, ge=0, description="Weight of the distance from the policy's start.")
@@ -310,7 +314,6 @@ class GRPO(Weights, Training):
         return self
 
 
-Stage = Annotated[CPT | SFT | RewardModel | DPO | GRPO, Field(discriminator="kind")]
 STAGES: dict[str, type[Training]] = {
     "cpt": CPT, "sft": SFT, "reward_model": RewardModel, "dpo": DPO, "grpo": GRPO,
 }  # fmt: skip

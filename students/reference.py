@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.func import functional_call
 
 from students import ranks
@@ -23,27 +24,22 @@ from verifiers.files import place
 TOKENS = 16384
 
 
-class Reference:
-    """Log-probs under `model` as it is now: a copy of what is trained, over what stays frozen."""
+class Policy:
+    """Log-probs under `model` as it is when they are asked for."""
 
     def __init__(self, model: Any):
         self.scorer = Scorer(model)
-        self.start = {
-            name: parameter.detach().clone()
-            for name, parameter in self.scorer.named_parameters()
-            if parameter.requires_grad
-        }
+        self.start: dict[str, Tensor] = {}
 
-    def __call__(self, batch: Packed) -> Packed:
-        """`batch` with the extra `ref_logp` [T], zero where nothing is learned.
+    def scores(self, batch: Packed) -> Tensor:
+        """Log-probs [T], zero where nothing is learned.
 
         All processes call it with the same batch, and each works out its share of it.
         """
         micros, n = batch.split(TOKENS), ranks.count()
         shared = ranks.gather([self.values(micro) for micro in micros[ranks.own() :: n]])
         parts = [shared[number % n][number // n] for number in range(len(micros))]
-        values = torch.from_numpy(np.concatenate(parts))
-        return replace(batch, extras=batch.extras | {"ref_logp": values})
+        return torch.from_numpy(np.concatenate(parts))
 
     @torch.no_grad()
     def values(self, batch: Packed) -> np.ndarray:
@@ -56,6 +52,22 @@ class Reference:
         values = torch.zeros(len(batch.ids))
         values[batch.mask] = found.float().cpu()
         return values.numpy()
+
+
+class Reference(Policy):
+    """Log-probs under `model` as it is now: a copy of what is trained, over what stays frozen."""
+
+    def __init__(self, model: Any):
+        super().__init__(model)
+        self.start = {
+            name: parameter.detach().clone()
+            for name, parameter in self.scorer.named_parameters()
+            if parameter.requires_grad
+        }
+
+    def __call__(self, batch: Packed) -> Packed:
+        """`batch` with the extra `ref_logp` [T], zero where nothing is learned."""
+        return replace(batch, extras=batch.extras | {"ref_logp": self.scores(batch)})
 
 
 class Referenced(UnitSequence):

@@ -18,12 +18,14 @@ from students.objectives.reward_model import Reward
 from students.objectives.sft import Sft
 from students.reference import Reference, with_reference
 from students.reward_model import kept_apart
+from students.rollouts.correction import Corrected
 from students.rollouts.decoder import LocalSampler
-from students.rollouts.source import RolloutSource
+from students.rollouts.source import Change, Drawing, RolloutSource
 from students.sources import FileSource, Source
 from students.validation import Validation, chosen
 from verifiers.pool import VerdictPool
 from verifiers.records import Problem
+from verifiers.sampler import Sampler
 
 
 @dataclass
@@ -98,13 +100,23 @@ def from_rollouts(
     pool: VerdictPool,
     seed: int,
     system: str | None,
+    served: tuple[Sampler, Drawing] | None = None,
 ) -> Plan:
-    """GRPO: the policy's own answers to `problems`, judged by `pool`."""
-    sampler = LocalSampler(
-        model, tokenizer, "policy", stage.prompts * stage.group_size, tokens=True
+    """GRPO: the policy's own answers to `problems`, judged by `pool`.
+
+    The policy is decoded here, or where somebody serves it: by a sampler that is it in `Drawing`.
+    """
+    changes: list[Change] = [Reference(model)] if stage.kl else []
+    if served:
+        sampler, drawing = served
+        changes.append(Corrected(model))
+    else:
+        batch = stage.prompts * stage.group_size
+        sampler = LocalSampler(model, tokenizer, "policy", batch, tokens=True)
+        drawing = sampler.drawing
+    source = RolloutSource(
+        sampler, drawing, tokenizer, pool, problems, stage, seed, system, changes
     )
-    reference = Reference(model) if stage.kl else None
-    source = RolloutSource(sampler, pool, problems, stage, seed, system, reference)
     steps = stage.rounds * stage.passes * stage.minibatches
     objective = Grpo(stage.clip_low, stage.clip_high, stage.kl)
     return Plan(objective, source, _limited(stage, steps), {"rows": len(problems)})

@@ -28,13 +28,14 @@ TOO_LONG = ("context_length_exceeded", "maximum context length", "context window
 
 @dataclass(slots=True)
 class Answer:
-    """What a model wrote; log-probs of its tokens where they were asked for."""
+    """What a model wrote; its tokens and their log-probs where they were asked for."""
 
     text: str
     reasoning: str
     finish_reason: FinishReason
     logprobs: list[float] | None = None
     top_logprobs: list[dict[str, float]] | None = None
+    token_ids: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,22 @@ def _answer(choice: Any, prefix: str) -> Answer | Trouble:
     finish = choice.get("finish_reason")
     if not isinstance(finish, str):
         return Trouble("no finish_reason", answered=True)
+    if isinstance(choice.get("token_ids"), list):
+        return _drawn(choice, text, finish)
     answer = answer_of(prefix + text, reasoning, finish)
     if choice.get("logprobs"):
         answer.logprobs, answer.top_logprobs = _logprobs(choice["logprobs"])
     return answer
+
+
+def _drawn(choice: dict[str, Any], text: str, finish: str) -> Answer | Trouble:
+    """An answer with its token ids, as the model wrote it, and their log-probs."""
+    ids, given = choice["token_ids"], choice.get("logprobs")
+    scores = given.get("token_logprobs") if isinstance(given, dict) else None
+    if not isinstance(scores, list) or len(scores) != len(ids):
+        return Trouble("no log-prob for each token", answered=True)
+    reason = FINISH.get(finish.lower(), "error")
+    return Answer(_storable(text), "", reason, logprobs=scores, token_ids=ids)
 
 
 def _joined(parts: list[Any], kind: str) -> str:
@@ -206,14 +219,20 @@ def read_served(body: dict[str, Any]) -> dict[str, str]:
 
 
 def shares(usage: Usage, answers: list[Answer]) -> list[Usage]:
-    """What each of several answers of one request cost: tokens by length, together the whole."""
+    """What each of several answers of one request cost: its tokens, or by length where nobody told
+    them; together the whole."""
     if len(answers) == 1:
         return [usage]
-    sizes = [len(answer.text) + len(answer.reasoning) + 1 for answer in answers]
+    sizes = [
+        len(answer.text) + len(answer.reasoning) + 1
+        if answer.token_ids is None
+        else len(answer.token_ids)
+        for answer in answers
+    ]
     found, given, done = [], 0, 0
     for number, size in enumerate(sizes):
         done += size
-        upto = usage.completion_tokens * done // sum(sizes)
+        upto = usage.completion_tokens * done // max(1, sum(sizes))
         cost = None if usage.cost is None else usage.cost / len(sizes)
         prompt, cached = (usage.prompt_tokens, usage.cached_tokens) if number == 0 else (0, 0)
         found.append(

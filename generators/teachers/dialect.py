@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -20,14 +21,23 @@ from verifiers.sampler import Request
 OURS = {"model", "messages", "prompt", "n", "stream", "stream_options"}
 OPTIONAL = ("seed", "stream_options", "n", "continue_final_message")
 RENAMED = {"max_tokens": "max_completion_tokens"}
+TOKENS = {"return_token_ids": True, "logprobs": 0}
 log = logging.getLogger("distill.teacher")
+Encode = Callable[[list[dict[str, str]]], list[int]]
 
 
 class Dialect:
-    """The words of one teacher. `api` is `chat` or `completions`."""
+    """The words of one teacher. `api` is `chat` or `completions`.
 
-    def __init__(self, model: str, api: str = "chat", stream: bool = False):
-        self.model, self.api, self.stream = model, api, stream
+    With `encode` prompts go as the token ids that it makes of them, through `completions`, and
+    answers come with theirs and the log-probs that they were drawn with, as vLLM gives them.
+    """
+
+    def __init__(
+        self, model: str, api: str = "chat", stream: bool = False, encode: Encode | None = None
+    ):
+        self.model, self.stream, self.encode = model, stream, encode
+        self.api = "completions" if encode else api
         self.unknown: set[str] = set()
         self.renamed: set[str] = set()
 
@@ -41,7 +51,7 @@ class Dialect:
             raise TeacherError(f"sampling must not set {', '.join(sorted(clash))}")
         body: dict[str, Any] = {"model": self.model, **self._asked(request.messages, prefix)}
         body["seed"] = int(key[:8], 16) >> 1
-        body |= self._sampling(request.sampling)
+        body |= self._sampling(request.sampling) | (TOKENS if self.encode else {})
         if n > 1:
             body["n"] = n
         if self.stream:
@@ -51,6 +61,8 @@ class Dialect:
         return dumps({k: v for k, v in body.items() if v is not None and k not in self.unknown})
 
     def _asked(self, messages: list[dict[str, str]], prefix: str) -> dict[str, Any]:
+        if self.encode:
+            return {"prompt": self.encode(messages)}
         if self.api == "completions":
             return {"prompt": "\n\n".join(m["content"] for m in messages) + prefix}
         if not prefix:
@@ -93,6 +105,8 @@ class Dialect:
     @property
     def continues(self) -> bool:
         """True where an answer may go on from a prefix."""
+        if self.encode:
+            return False
         return self.api == "completions" or "continue_final_message" not in self.unknown
 
     @property

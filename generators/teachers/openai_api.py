@@ -23,7 +23,7 @@ from generators.intake import pauses
 from generators.ledger import Spent
 from generators.teachers import answers, transport
 from generators.teachers.answers import Answer, Reading, Trouble
-from generators.teachers.dialect import OURS, Dialect
+from generators.teachers.dialect import OURS, Dialect, Encode
 from generators.teachers.endpoints import Endpoint, Key
 from generators.teachers.errors import TeacherError, TeacherRefusal
 from generators.teachers.flights import Attempt, Flight, Flights, Patience
@@ -51,6 +51,8 @@ class OpenAISampler:
         timeout: seconds that one attempt may take. One that takes much longer than what was seen
             lately is asked a second time before that; both are in the ledger if both are answered.
         may_change: go on where the endpoint says that it serves another model than before.
+        encode: prompts go as the token ids that it makes of a chat, and answers come with theirs
+            and the log-probs that they were drawn with; not with `stream`.
 
     `trouble` counts what went wrong, by reason; `spent` holds paid answers that no completion
     holds; `served` is who the endpoint says it is. An answer that cannot be used was paid for, so
@@ -80,16 +82,18 @@ class OpenAISampler:
         timeout: float | None = None,
         give_up_after: int = 8,
         may_change: bool = False,
+        encode: Encode | None = None,
     ) -> None:
         urls = [base_url] if isinstance(base_url, str) else list(base_url)
         if not urls:
             raise TeacherError("base_url must name at least one endpoint")
         self.endpoints = [Endpoint(url, max_in_flight) for url in urls]
         self.host = self.endpoints[0].host
-        self.url = str(self.endpoints[0].chat if api == "chat" else self.endpoints[0].completions)
         self.model, self.revision = model, revision
         self.loopback = all(endpoint.loopback for endpoint in self.endpoints)
-        self.dialect = Dialect(model, api, stream)
+        self.dialect = Dialect(model, api, stream, encode)
+        chats = self.dialect.api == "chat"
+        self.url = str(self.endpoints[0].chat if chats else self.endpoints[0].completions)
         self.patience = Patience(retries, backoff, longest_wait)
         self.timeout, self.give_up_after, self.may_change = (
             timeout or 900.0,
@@ -256,7 +260,7 @@ class OpenAISampler:
                 text=answer.text,
                 finish_reason=answer.finish_reason,
                 usage=cost,
-                token_ids=None,
+                token_ids=answer.token_ids,
                 logprobs=answer.logprobs,
                 top_logprobs=answer.top_logprobs,
                 teacher=self._teacher,

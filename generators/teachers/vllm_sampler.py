@@ -15,6 +15,7 @@ from generators.teachers.endpoints import Endpoint
 from generators.teachers.errors import TeacherError
 from generators.teachers.openai_api import OpenAISampler
 from generators.teachers.servers import Servers
+from generators.teachers.vllm_server import VllmServer
 from generators.vllm_config import VllmConfig
 from verifiers.records import Completion, content_id
 from verifiers.sampler import Request
@@ -66,7 +67,7 @@ class VllmSampler:
         waiting = _Waiting(requests, self.identity)
         in_a_row = 0
         while waiting.more():
-            server = self.servers.server(self.model, self.name, self.config, self.revision)
+            server = self.server
             client = self._client(await server.up())
             client.spent, self.endpoints = self.spent, client.endpoints
             inner: Any = client.sample(waiting)
@@ -108,6 +109,11 @@ class VllmSampler:
                 )
             for request in waiting.crashed():
                 yield self._failed(request)
+
+    @property
+    def server(self) -> VllmServer:
+        """The server that answers, started or not."""
+        return self.servers.server(self.model, self.name, self.config, self.revision)
 
     def _client(self, base_url: str) -> OpenAISampler:
         return OpenAISampler(

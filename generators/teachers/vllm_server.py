@@ -111,6 +111,47 @@ class VllmServer:
             self._process.wait()
         self._process = None
 
+    async def load(self) -> None:
+        """Read the weights in the folder again, where the server runs: one that does not, or ends
+        over it, reads them when it is started. What it kept of prompts is forgotten.
+
+        The server's environment must have VLLM_SERVER_DEV_MODE=1. Raises TeacherError.
+        """
+        before, after = (
+            ("wake_up?tags=weights", "wake_up?tags=kv_cache")
+            if self._sleeps
+            else ("pause?mode=abort", "resume")
+        )
+        words = {"method": "reload_weights", "kwargs": {"weights_path": self.model}}
+        for path, body in ((before, None), ("collective_rpc", words), (after, None)):
+            await self._tell(path, body)
+
+    async def sleep(self) -> None:
+        """Free the GPU until `load`, where vLLM was told to be able to: `enable_sleep_mode`."""
+        if self._sleeps:
+            await self._tell("sleep?level=2")
+
+    @property
+    def _sleeps(self) -> bool:
+        return bool(self.config.options().get("enable_sleep_mode"))
+
+    async def _tell(self, path: str, body: dict[str, Any] | None = None) -> None:
+        if not self.alive:
+            return
+        try:
+            async with (
+                _session(self.config.ready_within) as session,
+                session.post(f"{self._address}/{path}", json=body) as response,
+            ):
+                said = await response.text()
+        except (aiohttp.ClientError, OSError):  # a timeout too
+            self.stop()
+            return
+        if response.status != 200:
+            raise TeacherError(
+                f"vLLM refused /{path} (status {response.status}): {said[:300]}{self.last_words()}"
+            )
+
     def last_words(self) -> str:
         """The end of what the server said since it was started, its errors first."""
         with self.log.open("rb") as stream:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from generators.stored import Stored
-from generators.vllm_config import VllmConfig
 from pipelines import samplers
 from pipelines.problem_sets import table_of
 from pipelines.recipe import Recipe
@@ -66,7 +65,9 @@ def _sampler(job: Job, stage: str, config: EvaluateConfig) -> Sampler:
     if config.backend == "vllm":
         model = _weights(job, stage)
         job.servers.stop(but=model)
-        return samplers.vllm(model, server(recipe), job.servers, max_in_flight=config.batch)
+        assert recipe.evaluate is not None
+        started = samplers.server(recipe.evaluate.vllm, recipe.teacher)
+        return samplers.vllm(model, started, job.servers, max_in_flight=config.batch)
     job.servers.stop()
     if stage != "base":
         return samplers.local(job.folder.path / "students" / stage, config.batch)
@@ -97,16 +98,6 @@ def _untrained(recipe: Recipe) -> tuple[Any, Any]:
     assert recipe.student is not None
     plain = recipe.student.model_copy(update={"dtype": "auto", "lora": None})
     return models.start(plain, recipe.seed)
-
-
-def server(recipe: Recipe) -> VllmConfig:
-    """How a student's server is started: in the teacher's environment where none is named."""
-    assert recipe.evaluate is not None
-    own, teacher = recipe.evaluate.vllm, recipe.teacher
-    if own.python is None and teacher is not None:
-        same = {"python": teacher.vllm.python, "env": teacher.vllm.env | own.env}
-        return own.model_copy(update=same)
-    return own
 
 
 def trained(folder: RunFolder, stage: str) -> Counts:

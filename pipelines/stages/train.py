@@ -8,10 +8,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines import rollouts, samplers
 from pipelines.recipe import stage_id
 from pipelines.stages import Counts, Job
 from pipelines.training_rows import rows_of
-from students.config import GRPO, FromRows, RewardModel, Training
+from students.config import FromRows, RewardModel, Training
 from verifiers.files import place
 from verifiers.pool import VerdictPool
 
@@ -130,21 +131,29 @@ def _ended(source: Any) -> Counts:
 def _plan(
     job: Job, stage: Training, rows: Rows, model: Any, tokenizer: Any, origin: str
 ) -> Iterator[Plan]:
-    from students import ranks, stages
+    from students import engine, ranks, stages
 
     seed = job.recipe.seed
     if isinstance(stage, FromRows):
         cache, told = job.folder.path / "students" / ".cache", job.progress.update
         yield stages.from_rows(stage, rows, model, tokenizer, seed, origin, cache, told)
         return
-    assert isinstance(stage, GRPO)
+    assert isinstance(stage, rollouts.GRPO)
     known = {problem.id: problem for problem in job.folder.problems("problems")}
     problems = [known[row["problem_id"]] for row in rows]
     with ExitStack() as opened:
         main = ranks.main()
         pool = job.pool(opened.enter_context(job.folder.store())) if main else VerdictPool()
+        served = None
+        if stage.backend == "vllm":
+            out = job.folder.path / "students" / stage_id(stage)
+            server = samplers.server(stage.vllm, job.recipe.teacher)
+            served = rollouts.served(
+                stage, server, job.servers, engine.partial_of(out) / "policy", model, tokenizer
+            )
+            opened.callback(served[0].server.stop)
         plan = stages.from_rollouts(
-            stage, problems, model, tokenizer, pool, seed, job.recipe.chains.system
+            stage, problems, model, tokenizer, pool, seed, job.recipe.chains.system, served
         )
         try:
             yield plan

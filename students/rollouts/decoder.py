@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -154,6 +155,14 @@ class LocalSampler:
         """The sampler of a saved model; its identity is the folder's content."""
         model, tokenizer = models.load(folder, dtype)
         return cls(model.to(models.device()), tokenizer, identity_of(folder), batch)
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """Without dropout, and afterwards as it was."""
+        training = self.model.training
+        self.model.eval()
+        yield
+        self.model.train(training)
 
     async def sample(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         """Completions batch by batch, in request order within a batch."""

@@ -2,9 +2,10 @@
 
 A round draws a group of answers to each of a number of problems from the policy as it stands,
 judges them, and gives the answers as packed documents with advantages and the log-probs that they
-were drawn with; tokens are never tokenised again. Groups that are all right, or all wrong to the
-same degree, teach nothing and are replaced by further ones; where a round finds no other, the
-source is exhausted and says so in `ended`: pass@k is not above pass@1, there is nothing to learn.
+were drawn with; tokens are never tokenised again, whoever drew them. Groups that are all right, or
+all wrong to the same degree, teach nothing and are replaced by further ones; where a round finds no
+other, the source is exhausted and says so in `ended`: pass@k is not above pass@1, there is nothing
+to learn.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,15 +26,15 @@ from students.batches.pack import Document, Packed, pack, together
 from students.config import GRPO
 from students.errors import DataError
 from students.memory import release
-from students.rollouts.decoder import LocalSampler
 from verifiers.pool import VerdictPool
 from verifiers.records import Completion, Problem, Verdict
 from verifiers.reflection import reflect
 from verifiers.rewards import advantages, partial, rewards
-from verifiers.sampler import Request
+from verifiers.sampler import Request, Sampler
 
 MOST_UNDECIDED = 0.2
-Reference = Callable[[Packed], Packed]
+Drawing = Callable[[], AbstractContextManager[None]]
+Change = Callable[[Packed], Packed]
 
 
 @dataclass(frozen=True)
@@ -74,24 +76,31 @@ class Rollouts:
 
 
 class RolloutSource:
-    """Packed rollouts of the policy `sampler.model`, judged by `pool`.
+    """Packed rollouts of the policy that `sampler` draws from, judged by `pool`.
 
-    Each round gives `passes * minibatches` optimizer steps. The same state, weights and seed give
-    the same batches.
+    Each round gives `passes * minibatches` optimizer steps. With the local decoder the same state,
+    weights and seed give the same batches.
+
+    Args:
+        sampler: gives token ids, and the log-probs that they were drawn with.
+        drawing: entered while a round is drawn; in it `sampler` is the policy as it stands.
+        changes: what is made of each batch when its round is drawn, such as reference log-probs.
     """
 
     def __init__(
         self,
-        sampler: LocalSampler,
+        sampler: Sampler,
+        drawing: Drawing,
+        tokenizer: Any,
         pool: VerdictPool,
         problems: Sequence[Problem],
         config: GRPO,
         seed: int,
         system: str | None = None,
-        reference: Reference | None = None,
+        changes: Sequence[Change] = (),
     ):
-        self.reference = reference
-        self.sampler, self.pool, self.problems = sampler, pool, list(problems)
+        self.sampler, self.drawing, self.changes = sampler, drawing, changes
+        self.tokenizer, self.pool, self.problems = tokenizer, pool, list(problems)
         self.config, self.seed, self.system = config, seed, system
         self.runner = asyncio.Runner()
         self.round = 0
@@ -122,13 +131,14 @@ class RolloutSource:
         drawn: list[Rollouts] = []
         varied: list[Rollouts] = []
         asked = undecided = 0
-        while len(varied) < config.prompts and asked < config.refill * config.prompts:
-            want = config.prompts - len(varied)
-            groups, lost = self._draw(self._next(want))
-            asked += want
-            drawn += groups
-            undecided += lost
-            varied += [group for group in groups if group.varied]
+        with self.drawing():
+            while len(varied) < config.prompts and asked < config.refill * config.prompts:
+                want = config.prompts - len(varied)
+                groups, lost = self._draw(self._next(want))
+                asked += want
+                drawn += groups
+                undecided += lost
+                varied += [group for group in groups if group.varied]
         release()
         share = undecided / (asked * config.group_size)
         if share > MOST_UNDECIDED:
@@ -188,11 +198,8 @@ class RolloutSource:
             for problem, turn in turns
             for index in range(config.group_size)
         ]
-        training = self.sampler.model.training
-        self.sampler.model.eval()
-        written = [completion async for completion in self.sampler.sample(requests)]
-        self.sampler.model.train(training)
-        return written
+        written = {(c.problem_id, c.index): c async for c in self.sampler.sample(requests)}
+        return [written[request.problem_id, request.index] for request in requests]
 
     async def _judged(
         self, turns: Sequence[tuple[Problem, int]], drawn: list[list[Completion]]
@@ -220,7 +227,7 @@ class RolloutSource:
     def _batches(self, groups: list[Rollouts], figures: dict[str, float]) -> Iterator[Packed]:
         """The optimizer steps of one round."""
         prompts = encode_prompts(
-            self.sampler.tokenizer, [group.problem.messages(self.system) for group in groups]
+            self.tokenizer, [group.problem.messages(self.system) for group in groups]
         )
         documents = [
             _document(prompt, completion, advantage)
@@ -238,7 +245,9 @@ class RolloutSource:
                     self.config.tokens_per_micro_batch,
                 )  # fmt: skip
                 batch = replace(pack(units), metrics=figures)
-                yield self.reference(batch) if self.reference else batch
+                for change in self.changes:
+                    batch = change(batch)
+                yield batch
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands, with the batches of this round that are still to be given."""
@@ -258,7 +267,9 @@ class RolloutSource:
 
 
 def _document(prompt: list[int], completion: Completion, advantage: float) -> Document:
-    tokens, scores = completion.token_ids or [], completion.logprobs or []
+    tokens, scores = completion.token_ids, completion.logprobs
+    if tokens is None or scores is None:
+        raise DataError("rollouts need token ids and the log-probs that they were drawn with")
     before = [0.0] * len(prompt)
     return Document(
         ids=[*prompt, *tokens],
