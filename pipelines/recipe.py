@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -24,13 +24,14 @@ from pipelines.errors import UsageError
 from pipelines.problem_sets import AnySet, Evaluate
 from pipelines.recipe_errors import explain, line_of
 from pipelines.recipe_yaml import RecipeLoader
-from pipelines.rollouts import Stage
-from students.config import STAGES, StudentConfig
+from pipelines.rollouts import GRPO
+from students.config import CPT, DPO, SFT, STAGES, RewardModel, StudentConfig
 
 SHIPPED = Path(__file__).parent / "recipes"
 EMBEDDED = Path(__file__).parent.parent / "generators" / "teachers" / "embedded"
 PATHS = ("path", "model", "data")
 NAMED = ("openai", "batch")
+Stage = Annotated[CPT | SFT | RewardModel | DPO | GRPO, Field(discriminator="kind")]
 
 
 class Scale(BaseModel):

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from generators.teachers.servers import Servers
 from generators.vllm_config import VllmConfig
 from students import config as students
-from students.config import CPT, DPO, SFT, RewardModel, StudentConfig
+from students.config import StudentConfig
 
 if TYPE_CHECKING:
     from generators.teachers.vllm_sampler import VllmSampler
@@ -27,9 +27,6 @@ class GRPO(students.GRPO):
         default_factory=VllmConfig, description="With `backend: vllm`, how it is started; `python` "
         "and `env` are those of teacher.vllm where absent."
     )  # fmt: skip
-
-
-Stage = Annotated[CPT | SFT | RewardModel | DPO | GRPO, Field(discriminator="kind")]
 
 
 def on_server(stage: Any) -> bool:
@@ -48,9 +45,11 @@ def check(stage: Any, student: StudentConfig) -> None:
     if not on_server(stage):
         return
     if student.devices != 1:
-        raise ValueError("rollouts on a vLLM server need student.devices to be 1")
+        raise ValueError("a grpo stage with `backend: vllm` needs student.devices to be 1")
     if student.lora is not None and student.lora.quantize:
-        raise ValueError("a student in 4 bits cannot be given to a vLLM server for its rollouts")
+        raise ValueError(
+            "a grpo stage with `backend: vllm` needs a student whose weights are not quantised"
+        )
 
 
 def served(
@@ -63,6 +62,7 @@ def served(
     """
     from generators.teachers.vllm_sampler import VllmSampler
     from students.batches.encode import encode_prompts
+    from students.memory import release
     from students.rollouts import weights
 
     ours = {
@@ -83,6 +83,7 @@ def served(
     @contextmanager
     def drawing() -> Iterator[None]:
         weights.write(model, tokenizer, folder)
+        release()
         asyncio.run(sampler.server.load())
         yield
         asyncio.run(sampler.server.sleep())

@@ -1,6 +1,7 @@
 """The API teacher against a real server on loopback."""
 
 import asyncio
+import json
 import time
 import tracemalloc
 
@@ -307,3 +308,17 @@ def test_the_seed_is_the_requests_own():
     key = next(asks(1)).key("m")
     assert body["seed"] == int(key[:8], 16) >> 1 < 2**31
     assert len(key) == len(content_id(0)) == 24
+
+
+def test_token_ids_need_a_log_prob_each():
+    def choice(scores):
+        return {"text": "<think>a</think>b", "finish_reason": "length", "token_ids": [7, 8],
+                "logprobs": {"token_logprobs": scores}}  # fmt: skip
+
+    (answer,) = read(json.dumps({"choices": [choice([-0.123456, -1])]}).encode()).found
+    assert (answer.text, answer.token_ids) == ("<think>a</think>b", [7, 8])
+    assert answer.logprobs == [-0.123456, -1]
+    assert answer.finish_reason == "length"
+    for scores in (None, [], [-0.5]):
+        found = read(json.dumps({"choices": [choice(scores)]}).encode()).found
+        assert found.reason == "no log-prob for each token"

@@ -1,6 +1,7 @@
 """The life of a vLLM server of our own: a small server that takes vLLM's command line."""
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -220,3 +221,79 @@ def test_what_cannot_be_started_is_refused_before_anything_is(tmp_path):
         check(standin(tmp_path, python=str(tmp_path / "none")))
     with pytest.raises(TeacherError, match="there is no vLLM in the environment of"):
         check(VllmConfig(env={"PYTHONPATH": os.fspath(tmp_path)}))
+
+
+def told(folder):
+    return (folder / "told").read_text().splitlines()
+
+
+def drawing(tmp_path, servers, **plan):
+    """A sampler of token ids of a folder that is trained on."""
+    folder = tmp_path / "policy"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"first")
+    config = standin(tmp_path, **plan)
+    config.env["VLLM_SERVER_DEV_MODE"] = "1"
+    options = {"encode": lambda chat: [len(m["content"]) for m in chat], "n": 4}
+    return VllmSampler(str(folder), config, servers, **options), folder
+
+
+def group():
+    chat = [{"role": "user", "content": "two"}]
+    return [Request(problem_id="p", messages=chat, index=n, seed=1) for n in range(6)]
+
+
+def answered(sampler, requests):
+    async def go():
+        return [completion async for completion in sampler.sample(requests)]
+
+    return sorted(asyncio.run(go()), key=lambda done: done.index)
+
+
+def test_tokens_go_and_come_as_ids(tmp_path, servers):
+    sampler, _ = drawing(tmp_path, servers)
+    found = answered(sampler, group())
+    first = int(found[0].text)
+    assert [int(c.text) for c in found[:4]] == [(first + n) % 10 for n in range(4)]
+    for done in found:
+        assert done.token_ids == [5 + int(done.text), 1]
+        assert done.logprobs == [-1.0, -1.0]
+        assert done.usage.completion_tokens == 2
+    assert [c.usage.prompt_tokens for c in found] == [1, 0, 0, 0, 1, 0]
+    assert not sampler._client("http://127.0.0.1/v1").continues
+
+
+@pytest.mark.parametrize("sleeps", [False, True])
+def test_new_weights_are_read_by_the_server_that_runs(tmp_path, servers, sleeps):
+    sampler, folder = drawing(tmp_path, servers)
+    if sleeps:
+        sampler.config = sampler.config.model_copy(update={"enable_sleep_mode": True})
+    asyncio.run(sampler.server.load())
+    answered(sampler, group())
+    asyncio.run(sampler.server.sleep())
+    (folder / "model.safetensors").write_bytes(b"second")
+    asyncio.run(sampler.server.load())
+    read = f"reload_weights {hashlib.sha256(b'second').hexdigest()[:8]}"
+    assert told(tmp_path) == (
+        ["sleep?level=2", "wake_up?tags=weights", read, "wake_up?tags=kv_cache"]
+        if sleeps
+        else ["pause?mode=abort", read, "resume"]
+    )
+    assert len(answered(sampler, group())) == 6
+    assert sampler.server.starts == 1
+
+
+def test_weights_that_the_server_does_not_take_are_said(tmp_path, servers):
+    sampler, _ = drawing(tmp_path, servers, refuses="collective_rpc")
+    answered(sampler, group())
+    with pytest.raises(TeacherError, match=r"refused /collective_rpc \(status 500\): .*not today"):
+        asyncio.run(sampler.server.load())
+
+
+def test_a_server_that_was_lost_in_between_is_started_on_the_new_weights(tmp_path, servers):
+    sampler, _ = drawing(tmp_path, servers)
+    answered(sampler, group())
+    os.kill(starts(tmp_path)[0]["pids"][0], signal.SIGKILL)
+    asyncio.run(sampler.server.load())
+    assert len(answered(sampler, group())) == 6
+    assert len(starts(tmp_path)) == 2

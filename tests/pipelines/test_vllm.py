@@ -1,10 +1,12 @@
 """A real vLLM on CPU: the embedded teacher, students that are measured, and a chat template."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,10 +22,11 @@ from generators.teachers.vllm_server import check
 from generators.vllm_config import VllmConfig
 from pipelines import export as exporting
 from pipelines import recipe as recipes
+from pipelines import rollouts, samplers
 from pipelines import run as running
-from pipelines import samplers
 from pipelines.recipe import EMBEDDED
 from pipelines.run_folder import RunFolder
+from students.rollouts.decoder import LocalSampler
 from tests.servers import vllm_cpu
 from verifiers.sampler import Request
 
@@ -187,3 +190,63 @@ def test_options_are_checked_against_the_real_one(config):
              "tensor_parallel": 2, "data_parallel": 2, "quantization": "fp8",
              "override_generation_config": {}, "chat_template": "x"}  # fmt: skip
     check(config.model_copy(update=known))
+
+
+DRAWN = """
+name: drawn
+teacher: {{backend: local, model: embedded, sampling: {{max_tokens: 48, temperature: 1.5}},
+          vllm: {{python: {python}, env: {env}}}}}
+questions:
+  - {{from: reasoning_gym, dataset: chain_sum, n: 40, prompt: "{{metadata[expression]}}=?",
+     options: {{min_terms: 3, max_terms: 4, min_digits: 1, max_digits: 1}}}}
+chains: {{samples: 4}}
+student: {{model: embedded, lora: {{rank: 8}}}}
+stages:
+  - grpo: {{backend: vllm, rounds: 2, prompts: 4, group_size: 8, minibatches: 1, max_tokens: 48,
+           learning_rate: 3.0e-3, vllm: {{enforce_eager: true}}}}
+"""
+
+
+def test_rollouts_are_those_of_the_student_as_it_stands(config, tmp_path, monkeypatch):
+    """In each round the server says what the local decoder says with the weights of that round."""
+    greedy, rounds = {"temperature": 0.0, "max_tokens": 48}, []
+    served = rollouts.served
+
+    def watched(stage, config, servers, folder, model, tokenizer):
+        sampler, drawing = served(stage, config, servers, folder, model, tokenizer)
+        local = LocalSampler(model, tokenizer, "m", tokens=True)
+
+        async def ask(one):
+            return {
+                done.problem_id: done
+                async for done in one.sample(
+                    request.model_copy(update={"sampling": greedy})
+                    for request in asks([f"{n} + 3 - {n + 2} + 4=?" for n in range(2, 8)], 0)
+                )
+            }
+
+        @contextmanager
+        def comparing():
+            with drawing(), local.drawing():
+                rounds.append([asyncio.run(ask(one)) for one in (sampler, local)])
+                yield
+
+        return sampler, comparing
+
+    monkeypatch.setattr("pipelines.rollouts.served", watched)
+    path = tmp_path / "drawn.yaml"
+    path.write_text(DRAWN.format(python=config.python, env=config.env))
+    running.run(recipes.load(str(path)), tmp_path / "run")
+    assert len(rounds) == 2
+    for theirs, ours in rounds:
+        assert theirs.keys() == ours.keys()
+        for name, done in theirs.items():
+            assert (done.token_ids, done.text) == (ours[name].token_ids, ours[name].text)
+            assert done.finish_reason == ours[name].finish_reason
+            assert done.logprobs == pytest.approx(ours[name].logprobs, abs=1e-4)
+    first, second = (sum(sum(done.logprobs) for done in theirs.values()) for theirs, _ in rounds)
+    assert abs(first - second) > 0.01
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 2
+    assert all(json.loads(line)["mismatch"] < 1e-4 for line in lines)
+    assert (tmp_path / "run" / "vllm.log").read_text().count("api_server --model") == 1

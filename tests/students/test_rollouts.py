@@ -1,16 +1,23 @@
 """Rollouts: what is drawn, what counts, and how much work the decoder does for it."""
 
 import asyncio
+import copy
+import math
 
 import pytest
 import torch
 
 from students import engine, models
+from students.adapters import adapt
 from students.batches.encode import as_chat, encode_chats, encode_prompts
+from students.batches.pack import pack
 from students.batches.scorer import Scorer
-from students.config import GRPO, SFT, Scratch
+from students.config import GRPO, SFT, Lora, Scratch
 from students.errors import DataError
 from students.objectives.sft import Sft
+from students.precision import compute_in
+from students.rollouts import weights
+from students.rollouts.correction import Corrected
 from students.rollouts.decoder import LocalSampler
 from students.rollouts.source import RolloutSource
 from students.sources import FileSource
@@ -20,6 +27,7 @@ from verifiers.sampler import Request
 
 SHAPE = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128, context=64)
 PROBLEMS = [Problem(prompt=f"{d}?", answer=str(d), verifier="exact") for d in range(4)]
+CHATS = [as_chat({"prompt": f"{d}?", "completion": str(d)}) for d in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +52,15 @@ def rollouts(rambler):
     """Makes a source of rollouts, and closes it."""
     made = []
 
-    def make(problems=PROBLEMS, policy=rambler, **options):
+    def make(problems=PROBLEMS, policy=rambler, changed=lambda one: one, changes=(), **options):
         config = GRPO(**{"prompts": 4, "group_size": 16, "max_tokens": 8} | options)
         sampler = LocalSampler(*policy, "policy", batch=1000, tokens=True)
-        made.append(RolloutSource(sampler, VerdictPool(workers=1), problems, config, seed=0))
+        made.append(
+            RolloutSource(
+                changed(sampler), sampler.drawing, policy[1], VerdictPool(workers=1), problems,
+                config, seed=0, changes=changes,
+            )
+        )  # fmt: skip
         return made[-1]
 
     yield make
@@ -207,3 +220,83 @@ def test_prompts_are_read_once_a_group_and_finished_rows_leave(rambler):
     assert rows[-1] < 90
     for kept, needed in zip(rows, going, strict=True):
         assert needed <= kept <= max(needed / 0.8, needed + 1)
+
+
+class Elsewhere:
+    """The local decoder as a server is: it answers in any order, and computes a little otherwise."""
+
+    batch = 1
+
+    def __init__(self, local, off=0.0):
+        self.local, self.off, self.identity = local, off, local.identity
+
+    async def sample(self, requests):
+        found = [completion async for completion in self.local.sample(requests)]
+        for completion in reversed(found):
+            scores = [score + self.off for score in completion.logprobs]
+            yield completion.model_copy(update={"logprobs": scores})
+
+
+def test_whoever_draws_may_finish_in_any_order(rollouts):
+    one, two = (
+        next(iter(rollouts(changed=way, minibatches=1))) for way in (lambda local: local, Elsewhere)
+    )
+    assert torch.equal(one.ids, two.ids)
+    assert torch.equal(one.extras["advantage"], two.extras["advantage"])
+
+
+@pytest.mark.parametrize(
+    ("off", "weight"), [(0.25, math.exp(-0.25)), (-0.5, math.exp(0.5)), (-3, 2)]
+)
+def test_what_a_server_drew_is_weighed_by_how_far_it_is_off(rambler, rollouts, off, weight):
+    plain = next(iter(rollouts(minibatches=1)))
+    changes = [Corrected(rambler[0])]
+    source = rollouts(changed=lambda local: Elsewhere(local, off), changes=changes, minibatches=1)
+    batch = next(iter(source))
+    assert torch.equal(batch.ids, plain.ids)
+    own, drawn = batch.extras["old_logp"], plain.extras["old_logp"]
+    torch.testing.assert_close(own, drawn, rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        batch.extras["advantage"], weight * plain.extras["advantage"], rtol=1e-4, atol=0
+    )
+    assert batch.metrics["mismatch"] == pytest.approx(abs(off), abs=1e-4)
+    assert batch.metrics["mismatch_kl"] == pytest.approx(math.exp(-off) - 1 + off, abs=1e-4)
+    assert batch.metrics["reward"] == plain.metrics["reward"]
+
+
+def test_a_sampler_without_token_ids_is_refused(rambler, rollouts):
+    def textual(local):
+        return LocalSampler(local.model, local.tokenizer, "m", local.batch)
+
+    with pytest.raises(DataError, match="rollouts need token ids and the log-probs"):
+        next(iter(rollouts(changed=textual)))
+
+
+@pytest.mark.parametrize(
+    ("lora", "dtype"), [(None, "float32"), (None, "bfloat16"), (Lora(rank=4, dora=True), "float32")]
+)
+def test_a_server_reads_the_student_as_it_stands(rambler, tmp_path, lora, dtype):
+    model, tokenizer = copy.deepcopy(rambler[0]), rambler[1]
+    if lora:
+        model = adapt(model, lora, 0)
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.data += 0.1
+    compute_in(model, dtype)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    for folder in (tmp_path / "policy", tmp_path / "policy"):
+        weights.write(model, tokenizer, folder)
+    assert [folder.name for folder in tmp_path.iterdir()] == ["policy"]
+    after = model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    read = models.load(tmp_path / "policy", dtype)[0]
+    assert read.dtype == getattr(torch, dtype)
+    assert not read.config.tie_word_embeddings
+    assert torch.equal(read.lm_head.weight, read.get_input_embeddings().weight)
+    batch = pack((document,) for document in encode_chats(tokenizer, CHATS, 64))
+    with torch.no_grad():
+        one, two = (Scorer(each.eval())(batch).float() for each in (model, read))
+    torch.testing.assert_close(one, two, rtol=0, atol=1e-5 if dtype == "float32" else 0.05)
+    if lora:
+        plain = Scorer(rambler[0])(batch)
+        assert (plain - two).abs().max() > 0.1

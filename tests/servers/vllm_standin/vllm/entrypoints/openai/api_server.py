@@ -3,11 +3,17 @@
 The variable STANDIN holds JSON with any of: `folder`, where each start leaves a file with its
 command line and pids; `ends`, after how many answers each start kills itself;
 `fails`, how many starts end with an error; `slow`, seconds until it listens; `sick`, after how many
-answers of the first start /health says 503; `poison`, a question that kills it; `latency`.
+answers of the first start /health says 503; `poison`, a question that kills it; `latency`;
+`refuses`, the path of a development endpoint that fails.
+
+Prompts in token ids are answered by a digit each, of two tokens, all with the log-prob -1. What is
+asked of the development endpoints is written to the file `told`, with the hash of the weights that
+are to be read.
 """
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -43,6 +49,9 @@ def main():
     app.router.add_get("/health", server.health)
     app.router.add_get("/v1/models", server.models)
     app.router.add_post("/v1/chat/completions", server.chat)
+    app.router.add_post("/v1/completions", server.complete)
+    if os.environ.get("VLLM_SERVER_DEV_MODE") == "1":
+        app.router.add_post("/{name:pause|resume|sleep|wake_up|collective_rpc}", server.told)
     web.run_app(app, host=known.host, port=known.port, print=None, handle_signals=False)
 
 
@@ -78,6 +87,35 @@ class Server:
             "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
             "usage": {"prompt_tokens": 3, "completion_tokens": 5},
         })  # fmt: skip
+
+    async def complete(self, request):
+        body = await request.json()
+        assert body["return_token_ids"]
+        if self.answers >= self.end:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.answers += 1
+        seed, n = body["seed"], body.get("n", 1)
+        choices = [
+            {"index": i, "finish_reason": "stop", "text": str((seed + i) % 10),
+             "token_ids": [5 + (seed + i) % 10, 1], "prompt_token_ids": body["prompt"],
+             "logprobs": {"token_logprobs": [-1.0, -1.0]}}
+            for i in range(n)
+        ]  # fmt: skip
+        usage = {"prompt_tokens": len(body["prompt"]), "completion_tokens": 2 * n}
+        return web.json_response({"choices": choices, "usage": usage})
+
+    async def told(self, request):
+        name = request.path_qs.strip("/")
+        if name == PLAN.get("refuses"):
+            return web.json_response({"error": "not today"}, status=500)
+        if name == "collective_rpc":
+            body = await request.json()
+            folder = Path(body["kwargs"]["weights_path"])
+            files = b"".join(file.read_bytes() for file in sorted(folder.glob("*.safetensors")))
+            name = f"{body['method']} {hashlib.sha256(files).hexdigest()[:8]}"
+        with (FOLDER / "told").open("a") as file:
+            file.write(f"{name}\n")
+        return web.json_response({})
 
 
 if __name__ == "__main__":
