@@ -131,11 +131,14 @@ def relevant(sentence: str, told: str, question: str) -> bool:
         return False
     number = PLAIN.match(told)
     given = {spelled(value[0]).strip("$ ") for value in VALUE.finditer(OPTIONS.split(question)[0])}
-    repeats = number is not None and number[0].strip("$ ") in given
-    if not asked or told == sentence:
-        return not (asked and repeats and "=" not in told and len(WORDS.findall(told)) > 2)
     place = max(sentence.rfind(told), 0)
     before = sentence[:place]
+    behind = sentence[place + len(number[0]) :] if number else ""
+    repeats = number is not None and number[0].strip("$ ") in given
+    if repeats and number and counts(behind, question):
+        repeats = not _other_count(number[0], behind, question)
+    if not asked or told == sentence:
+        return not (asked and repeats and "=" not in told and len(WORDS.findall(told)) > 2)
     if variable and re.search(rf"\d\s*{variable[1]}\b\W*(?:is|equals)?\W*$", before):
         return False
     part = APART.split(before)[-1]
@@ -146,7 +149,6 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     if _other_letter(part, asked):
         return False
     concludes = bool(CUE.search(sentence) or "=" in sentence)
-    behind = sentence[place + len(number[0]) :] if number else ""
     if not CUE.search(sentence) and (PARTIAL.match(behind) or _other_rate(behind, asked, question)):
         return False
     if not concludes and _other_case(subject, asked, given):
@@ -174,6 +176,12 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     if repeats and not generic and not names(subject, question):
         return False
     return number is None or _measures(sentence, place, asked, question)
+
+
+def _other_count(number: str, behind: str, question: str) -> bool:
+    """Whether a question gives a number only as a count of other things."""
+    named = re.findall(rf"(?<![\d.,]){re.escape(number.strip('$ '))} ([a-z]+)", question)
+    return bool(named) and not any(re.match(rf"\s*{noun}", behind) for noun in named)
 
 
 def _checks(sentence: str, told: str, question: str) -> bool:

@@ -66,6 +66,7 @@ from verifiers.cues import (
     WORDS,
 )
 
+SINGLED = re.compile(r"\s*is the (?:first|only|last|smallest|largest|greatest|least)\b")
 Reads = Callable[[str], bool]
 
 
@@ -131,6 +132,9 @@ def result(sentence: str, reads: Reads) -> str | None:
 
 def _found(body: str, reads: Reads) -> str | None:
     """What the main clause of a sentence states."""
+    first = NUMBER.search(body)
+    if first and FRONT.fullmatch(body[: first.start()]) and SINGLED.match(body, first.end()):
+        return first[0]
     if reads(bare(body)) and not GIVING.search(body):
         return bare(body)
     if (labelled := LABELLED.fullmatch(body)) and reads(bare(labelled[1])):

@@ -24,6 +24,8 @@ CHECK = re.compile(
 CHECKED = re.compile(
     r"[✓✔✅][\s.*)]*$|, as (?:needed|required|expected|desired|it should(?: be)?|given"
     r"|stated)[.!]*$|\bchecks out\b"
+    r"|\b(?:solutions?|answers?|values?|results?|this|it|both|they) (?:is|are) (?:indeed )?"
+    r"(?:valid|correct|right|acceptable|reasonable|consistent)\b[^.,;]*[.!]*$"
 )
 SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[^a-z\s=+*/×·<>≈)]|[a-z] = )|(?<=[.!?])\s+$|\n+")
 COUNTED = (
@@ -35,6 +37,7 @@ COUNTED = (
 """Numbers in words; a plain "one" is mostly no number."""
 CONSEQUENCE = re.compile(
     r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
+    r"|which (?:happens|occurs|holds|is true) (?:at|when|if|for)|that is(?=,)"
     rf"|which is(?= (?:[-−$€£]?\d[\d.,/]*|{COUNTED})(?: ?(?:%|[A-Za-z]+)){{0,3}}\s*(?:[.;=]|$))"
     r"|which (?=(?:makes|gives|leaves|brings|adds? up to|sums? to)\b"
     r"|(?:is|was|are|were|totals|equals|comes to|adds up to)"
@@ -53,6 +56,7 @@ REASON = re.compile(
     r"| that (?:will|would|is|leaves|means|makes|gives))|which"
     r"|where|when|while|after|but|then|therefore|hence|thus"
     r"|whereas|although|though|as (?:we|it|the|there|shown|required|desired|stated|expected)"
+    r"|as \$?[a-z]\$? ?(?:→|\\to|goes|tends|approaches)"
     r"|given that|rather than|instead of|compared|even though|out of)\b.*",
     re.S | re.I,
 )
@@ -62,6 +66,7 @@ LATE = re.compile(r",?\s*(?:after|when|where|while|who)\b", re.I)
 CAUSE = re.compile(r",?\s*(?:because|since|as)\b", re.I)
 IMPLIES = re.compile(
     r"[⇒⟹]|\\(?:implies|Rightarrow)\b|(?<=\w\w) → (?=[-−\d])"
+    r"|(?:→|\\to\b)(?=\s*[-−]?[\w\\]+\$?\s+as\b)"
     r"|(?<=are \d\d% )confident that(?=.*\d ?[<≤\\])"
 )
 NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*", re.S | re.I)
@@ -105,7 +110,7 @@ TASK = re.compile(
 APPOSED = re.compile(
     r",\s*(?:\w+ )?an? (?:\w+ )?(?:total|sum|difference|increase|decrease|profit|loss|saving)s? of"
     r" (?=[^,]*\d)"
-    r"|(?:^|,)\s*(?:leaving|giving|yielding|resulting in|making)\b[^,\d]{0,40}?(?<![\w])"
+    r"|(?:^|,)\s*(?:leaving|giving|yielding|resulting in|making|bringing)\b[^,\d]{0,40}?(?<![\w])"
     r"(?=\$?\d|\$[a-z] ?=)"
     r"|[,:]\s*(?:or |so )?(?=\$?\d[\d,.]*(?: \w+){0,2} (?:in all|in total|altogether)\b)",
     re.I,
@@ -179,7 +184,8 @@ VERB = re.compile(
     r"|(?:amounts?|simplif(?:y|ies)|reduces?|evaluates?|rearranges?|expands?|factors?) (?:to|as"
     r"|into)|(?:will|would|can|must|should|shall"
     r"|did) (?!be\b)\w+"
-    r"|started?|finish(?:ed|es)?|needs|grows?|grew|collect(?:s|ed)?|scor(?:es|ed)|read)\b",
+    r"|started?|finish(?:ed|es)?|needs|grows?|grew|collect(?:s|ed)?|scor(?:es|ed)|read"
+    r"|(?:goes|tends|converges) to|approach(?:es)?)\b",
     re.I,
 )
 BOUND = re.compile(
@@ -222,7 +228,7 @@ START = re.compile(
     r"|(?<![A-Za-z'])[a-z](?=[²³⁴^]| ?[-+−*/] ?[\da-z(])|\b(?:log|ln|sin|cos|tan)[ (₂_]"
     r"|(?<![A-Za-z'])[a-z]\([^()]*[-+*/^][^()]*\)|(?<![A-Za-z'])[A-Za-z](?:_\w+"
     r"|\([a-z]\))?\s*[=<>≤≥≠≡]"
-    rf"|(?i:\b{COUNTED}\b|\bone(?=\W*$))|[π√∞∅ℝ±−½¼¾]"
+    rf"|(?i:\b(?:{COUNTED}|(?:negative |minus )?infinity)\b|\bone(?=\W*$))|[π√∞∅ℝ±−½¼¾]"
 )
 NUMBER = re.compile(
     r"(?:[$€£¥]\s*)?(?<![\w.])-?\s?(?:[$€£¥]\s*)?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)"

@@ -151,6 +151,12 @@ def _own(text: str, marks: list[Mark]) -> tuple[str, list[Mark]]:
     return text, marks
 
 
+def sentence(text: str, reads: clauses.Reads, question: str) -> Found | None:
+    """What the last asserting sentence of a text states."""
+    said = prose.assertion(text, reads, question)
+    return Found(said[1], "prose", False, _stated(text, said)) if said else None
+
+
 def _unmarked(text: str, reads: clauses.Reads, question: str) -> Found | None:
     """A bare answer, or what the last sentence asserts."""
     whole = text.strip()
@@ -162,9 +168,8 @@ def _unmarked(text: str, reads: clauses.Reads, question: str) -> Found | None:
     apt = asked.relevant(whole, whole, question)
     if line and whole and apt and not denied and reads(whole):
         return Found(whole, "whole", False, span)
-    said = prose.assertion(text, reads, question)
-    if said:
-        return Found(said[1], "prose", False, _stated(text, said))
+    if said := sentence(text, reads, question):
+        return said
     words = re.search(r"\w", re.sub(r"\\[A-Za-z]+", "", whole))
     brief = line and apt and not denied and words and len(whole.split()) <= 10
     brief = brief and (bool(ends) or scope.asserted(text, span[1] - 1, span[1]))

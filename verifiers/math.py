@@ -8,13 +8,14 @@ numbers and fractions on a fast path. Nothing in a text is ever evaluated as cod
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from verifiers.explain import short
-from verifiers.extract import Found, extract, said
+from verifiers.extract import Found, extract, said, sentence
 from verifiers.maths.decide import decide
 from verifiers.maths.ground import Gold, ground, reads
-from verifiers.maths.known import added, in_parts, worded
+from verifiers.maths.known import added, in_parts, polar, solved, worded
 from verifiers.maths.labelled import TEXT
 from verifiers.maths.node import TooHard
 from verifiers.records import Problem, Verdict
@@ -43,7 +44,7 @@ ENGINES = {
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "23"
+    version = "24"
     trust = "pure"
     gold_type = "text"
     examples = (
@@ -72,9 +73,10 @@ class Math:
         try:
             found = _find(gold, text, problem)
             same, engine = decide(gold, found, problem) if found else (False, "")
-            unmarked = found is None or found.how in UNMARKED
-            if not same and unmarked and (only := added(gold, text, problem)) is not None:
-                found, (same, engine) = only, decide(gold, only, problem)
+            for other in _others(gold, found, text, problem) if not same else ():
+                if decide(gold, other, problem)[0]:
+                    found, (same, engine) = other, decide(gold, other, problem)
+                    break
         except (TooHard, RecursionError) as error:
             at = found or Found("", "prose")
             return Verdict(
@@ -120,7 +122,17 @@ def _find(gold: Gold, text: str, problem: Problem) -> Found | None:
     if found is not None and found.how not in UNMARKED:
         return found
     binary = TEXT.sub(r"\1", gold.text).casefold() in BINARY
-    return worded(gold, text, problem) or (said(text) if binary else None) or found
+    told = (said(text) or polar(text, problem.text)) if binary else None
+    return worded(gold, text, problem) or told or found
+
+
+def _others(gold: Gold, found: Found | None, text: str, problem: Problem) -> Iterator[Found]:
+    """What else a text without a marked answer says, where it is no answer as a whole."""
+    if found is not None and found.how not in UNMARKED:
+        return
+    if found is not None and found.how == "whole" and (said := sentence(text, reads, problem.text)):
+        yield said
+    yield from filter(None, (added(gold, text, problem), solved(gold, text, problem)))
 
 
 def _text(answer: Any) -> str:

@@ -23,9 +23,9 @@ PERCENT = re.compile(
     re.I,
 )
 PREDICATE = re.compile(
-    r"^.*\b(?:is|are|was|will be|(?:it|that)['’]s|equals|on|comes)"
+    r"^.*\b(?:is|are|was|will be|(?:it|that)['’]s|equals|on|lies in|comes)"
     r"\s+(?:always |\w+ly |an? )?(?!not\b)"
-    r"|^.*\bhas\s+(?=no\b)|^(?:the|this|it) (?:\w+ )?(?=(?:con|di)verges)",
+    r"|^.*\bhas\s+(?=no\b)|^(?:the|this|it) (?:\w+ ){0,3}(?=(?:con|di)verges)",
     re.I,
 )
 LETTER = re.compile(r"[\s$*(]*([A-J])[\s$*).:]*")
@@ -33,6 +33,13 @@ CONDITION = re.compile(
     r"(?<==)([^=<>≤≥]*?),?\s*(?:\\q?quad\s*|\\text\s*\{[^{}]*\}|\bfor\b|\bwhere\b|\bwith\b|\()*\s*"
     r"\$?[a-z]\s*(?:\\neq?|≠|!=)[^=<>]*$"
 )
+BASE = re.compile(r"\b(?:binary|octal|hexadecimal|base)\b", re.I)
+SUBSCRIPT = re.compile(r"(\w+?)(?:_\{?\d+\}?|[₀-₉]+)")
+ORDER = re.compile(
+    r"\b(?:least|smallest|greatest|largest|ascending|descending|increasing|decreasing)\b", re.I
+)
+ABOVE = re.compile(r"[<>]|\\[lg]t(?![a-z])")
+ORDINAL = re.compile(r"(?:the )?(\d+)(?:st|nd|rd|th)(?: [a-z]+)?", re.I)
 COUNT = re.compile(r"(\$?\d[\d,.]*(?<=\d)) ((?!or\b)[A-Za-z][A-Za-z -]*)")
 PART = re.compile(r"(?:^|(?<=[\s,;]))\((?:[a-e]|[1-5](?=\)\s))\)\s*")
 LABEL = re.compile(r"[A-Za-z][a-z ]*:\s*")
@@ -102,6 +109,10 @@ def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
         from verifiers.maths import fallback
 
         return fallback.equal(gold.text, found.text), "math-verify"
+    if mine.op == "list" and ORDER.search(problem.text):
+        mine, node = (
+            side._replace(op="tuple") if side.op == "list" else side for side in (mine, node)
+        )
     percent = _asks_percent(problem)
     engine = "text" if mine.op in ("words", "choice") else "symbolic"
     if equal(mine, node, percent):
@@ -128,8 +139,18 @@ def _readings(text: str, node: Node, gold: Node, question: str) -> Iterator[Node
         if (first := YES.match(text)) is not None:
             yield meaning(first[1])
         return
-    if node.op in VALUES and "=" in text:
-        yield meaning(text.rpartition("=")[2])
+    ordinal = ORDINAL.fullmatch(text)
+    if ordinal and gold.op == "num" and re.search(r"\bwhich\b", question, re.I):
+        yield meaning(ordinal[1])
+    last = text.rpartition("=")[2].rstrip(" $.")
+    if "=" in text and (node.op in VALUES or gold.op == "clock"):
+        yield meaning(last)
+    if (digits := SUBSCRIPT.fullmatch(last)) and BASE.search(question):
+        yield meaning(digits[1])
+    if gold.op in VALUES and node.op == "list" and node.args[-1].op == "assign":
+        yield from node.args[-1:] if {item.op for item in node.args[:-1]} == {"equation"} else ()
+    if gold.op == "tuple" and ORDER.search(question):
+        yield meaning("".join(("(", ABOVE.sub(",", text.strip(" .")), ")")))
     if gold.op == "list" and "," in text:
         yield meaning(text, False)
     elif gold.op in VALUES and gold.op != "big":

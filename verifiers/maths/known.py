@@ -34,6 +34,10 @@ CLAUSE = re.compile(r"[,;]\s|\s(?:and|while|but)\s")
 CLOCK = re.compile(r"\b\d{1,2}:\d{2}\b|\b\d{1,2}(?= ?[ap]\.?m\b)")
 TIMES = re.compile(r"\s*(?:times|more|less|fewer)\b")
 NAME = re.compile(r"(?<=\s)[A-Z][a-z]+\b")
+EMPTY = Node("all", (), "empty")
+PHRASE = re.compile(r"\s(?:in|on|at|for)\s.*", re.S)
+YES_OR_NO = re.compile(r"\W*(?:is|are|does|do|can|has|have|was|will)\b", re.I)
+NOT = re.compile(r"\b(?:not|no|never|neither|cannot|fails?|false)\b|n['’]t\b", re.I)
 LONGEST = 8
 MOST = 12
 
@@ -48,9 +52,10 @@ class Value(NamedTuple):
 def worded(gold: Gold, text: str, problem: Problem) -> Found | None:
     """What a text states, where that is a ground truth that is no number: in its last sentence,
     or value by value where each has a name."""
-    if gold.plain or gold.hard or not text.strip():
+    if gold.hard or not text.strip():
         return None
-    mine = meaning(gold.text)
+    none = gold.plain and not gold.plain[0] and asked.COUNTED.search(problem.text)
+    mine = EMPTY if none else meaning(gold.text)
     if mine.op in VALUES:
         return None
     seen = visible(text)
@@ -62,12 +67,50 @@ def worded(gold: Gold, text: str, problem: Problem) -> Found | None:
     from verifiers.maths.compare import equal
 
     for end in prose.closing(seen):
-        for said in (end, PREDICATE.sub("", end)) if 0 < len(end) <= CLOSING else ():
+        told = PREDICATE.sub("", end)
+        for said in (end, told, PHRASE.sub("", told)) if 0 < len(end) <= CLOSING else ():
             place = text.rfind(said)
             stands = place >= 0 and equal(mine, meaning(said), False)
             if stands and scope.asserted(text, place, place + len(said)):
-                return Found(said, "prose", False, (place, place + len(said)))
+                return Found("0" if none else said, "prose", False, (place, place + len(said)))
     return None
+
+
+def solved(gold: Gold, text: str, problem: Problem) -> Found | None:
+    """The values of the unknowns of a system, where a text gives each of them last as it is."""
+    mine = meaning(gold.text) if not gold.hard else EMPTY
+    parts = mine.args if mine.op in ("tuple", "list") and 1 < len(mine.args) < 4 else ()
+    named = [part.value for part in parts if part.op == "assign"]
+    names = named if len(named) == len(parts) else list("xyz"[: len(parts)])
+    asks = all(re.search(rf"(?<![A-Za-z]){name}(?![A-Za-z])", problem.text) for name in names)
+    if not parts or not asks or mine.value == "or" or len(set(names)) < len(parts) or places(text):
+        return None
+    seen, ends = visible(text), []
+    for name, part in zip(names, parts, strict=True):
+        given = [*re.finditer(rf"(?<![A-Za-z\d\\]){name}\s*=([^,;.\n$]+)", seen)]
+        value = part.args[0] if part.op == "assign" else part
+        if not given or meaning(given[-1][1].rpartition("=")[2].strip()) != value:
+            return None
+        ends.append(given[-1].end())
+    rest = seen[max(ends) :].strip(" $.)\n")
+    return None if rest else Found(gold.text, "prose", False, (min(ends), max(ends)))
+
+
+def polar(text: str, question: str) -> Found | None:
+    """Yes or no, where the last sentence of a text repeats what the question asks, or denies it."""
+    asks = [s for s in cues.SENTENCE.split(question + " ") if YES_OR_NO.match(s) and "?" in s]
+    closing = prose.closing(visible(text))
+    if len(asks) != 1 or not closing or places(text):
+        return None
+    end = closing[-1]
+    place = text.rfind(end)
+    key = re.findall(r"[a-z]{4,}", asks[0].partition("?")[0])[-1:]
+    denials = len(NOT.findall(end))
+    if not key or not re.search(rf"\b{key[0][:6]}", end, re.I) or denials > 1 or place < 0:
+        return None
+    if not denials and not scope.asserted(text, place, place + len(end)):
+        return None
+    return Found("no" if denials else "yes", "prose", False, (place, place + len(end)))
 
 
 def in_parts(gold: Gold, text: str, problem: Problem) -> Found | None:

@@ -47,6 +47,12 @@ SYNONYMS = {
     "an infinite number of solutions": "infinitely many",
     "there are infinitely many solutions": "infinitely many",
 }  # fmt: skip
+for place, name in zip(
+    ("I", "II", "III", "IV"), ("first", "second", "third", "fourth"), strict=True
+):
+    SYNONYMS |= dict.fromkeys(
+        (f"quadrant {place.lower()}", f"q{place.lower()}"), f"{name} quadrant"
+    )
 FIGURE = re.compile(
     r"\\((?:over(?:line|rightarrow)|angle|triangle|widehat|odot|vec))\s*\{?\s*([A-Z]{1,4}'*)\s*\}?"
 )
@@ -74,7 +80,7 @@ def unhedged(text: str) -> str:
 
 def named_set(text: str) -> Node | None:
     """A set of numbers, or an infinity, that is given by its name."""
-    folded = "" if SPARED.search(text) else text.lower().strip(" .")
+    folded = "" if SPARED.search(text) else " ".join(text.lower().strip(" .").split())
     name = next((name for name, phrase in NAMED.items() if phrase.fullmatch(folded)), None)
     if name in ("inf", "-inf"):
         infinity = Node("const", (), "inf")

@@ -156,7 +156,7 @@ def tidy(text: str) -> str:
     """`text` with LaTeX layout gone, Unicode signs as ASCII or LaTeX, and units as plain words."""
     text = TIMES_E.sub(r"\1*e^", text)
     if text.count("$") % 2:
-        text = UNPAIRED.sub(" ", text)
+        text = UNPAIRED.sub(" ", text.rstrip("$ ") if "\\" in text else text)
     if not text.isascii():
         text = HALVES.sub(lambda m: m[1] + {"½": ".5", "¼": ".25", "¾": ".75"}[m[2]], text)
         text = SUPERSCRIPT.sub(lambda m: "^{" + m[0].translate(SUPERSCRIPTS) + "}", text)
