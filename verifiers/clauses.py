@@ -60,6 +60,7 @@ from verifiers.cues import (
     START,
     STATES,
     TASK,
+    TENDING,
     TWICE,
     VALUE,
     VERB,
@@ -191,7 +192,7 @@ def folded(value: re.Match[str]) -> str:
 
 def _body(sentence: str) -> str | None:
     """The main clause of a sentence; None where all it does is to deny something."""
-    sentence = ASIDE_IN_BRACKETS.sub("", sentence)
+    sentence = TENDING.sub("", ASIDE_IN_BRACKETS.sub("", sentence))
     body = RATHER.sub("", RETRACTED.sub("", sentence))
     for part in reversed(CONSEQUENCE.split(body)):
         if MATHS.search(part) or START.search(part):

@@ -56,7 +56,6 @@ REASON = re.compile(
     r"| that (?:will|would|is|leaves|means|makes|gives))|which"
     r"|where|when|while|after|but|then|therefore|hence|thus"
     r"|whereas|although|though|as (?:we|it|the|there|shown|required|desired|stated|expected)"
-    r"|as \$?[a-z]\$? ?(?:→|\\to|goes|tends|approaches)"
     r"|given that|rather than|instead of|compared|even though|out of)\b.*",
     re.S | re.I,
 )
@@ -66,7 +65,7 @@ LATE = re.compile(r",?\s*(?:after|when|where|while|who)\b", re.I)
 CAUSE = re.compile(r",?\s*(?:because|since|as)\b", re.I)
 IMPLIES = re.compile(
     r"[⇒⟹]|\\(?:implies|Rightarrow)\b|(?<=\w\w) → (?=[-−\d])"
-    r"|(?:→|\\to\b)(?=\s*[-−]?[\w\\]+\$?\s+as\b)"
+    r"|(?:→|\\to\b)(?=\s*[-−]?[\w\\]+\W*$)"
     r"|(?<=are \d\d% )confident that(?=.*\d ?[<≤\\])"
 )
 NEGATION = re.compile(r",?\s*(?:\(|\band |\bbut )?\s*(?:\b(?:can)?not\b|n't\b).*", re.S | re.I)
@@ -133,6 +132,7 @@ FRONT = re.compile(
 PARTITIVE = re.compile(
     r"(?<=\d)\s+(?:out )?of (?:the|his|her|their|its|these|those|all)?\s*\d[\d,]*\b"
 )
+TENDING = re.compile(r"\s+as\s+\$?[a-z]\$?\s*(?:→|\\to|goes|tends|approach)[^,;]*?(?=[.]?$)")
 PURPOSE = re.compile(r"\b(?:needed|required|enough|sufficient) for\s*$")
 GIVING = re.compile(r"[A-Za-z]{3,}.*\b(?:gives?|yields?|implies)\b|, giving\b", re.I)
 LABELLED = re.compile(

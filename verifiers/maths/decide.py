@@ -34,7 +34,7 @@ CONDITION = re.compile(
     r"\$?[a-z]\s*(?:\\neq?|≠|!=)[^=<>]*$"
 )
 BASE = re.compile(r"\b(?:binary|octal|hexadecimal|base)\b", re.I)
-SUBSCRIPT = re.compile(r"(\w+?)(?:_\{?\d+\}?|[₀-₉]+)")
+SUBSCRIPT = re.compile(r"[\s$]*(\w+?)(?:_\{?\d+\}?|[₀-₉]+)")
 ORDER = re.compile(
     r"\b(?:least|smallest|greatest|largest|ascending|descending|increasing|decreasing)\b", re.I
 )

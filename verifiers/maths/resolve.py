@@ -192,8 +192,8 @@ def _sum_of_symbols(side: Node) -> bool:
 
 def _value(sides: list[Node], relations: list[str]) -> Node | None:
     """The common value of sides that are all equal; None where they are not."""
-    exact = sides[0]
-    for side, relation in zip(sides[1:], relations, strict=True):
+    exact, *others = _converted(sides)
+    for side, relation in zip(others, relations, strict=True):
         if side.op == "name" or exact.op == "name":
             return None
         if relation == "=":
@@ -205,6 +205,16 @@ def _value(sides: list[Node], relations: list[str]) -> Node | None:
         else:
             return None
     return exact
+
+
+def _converted(sides: list[Node]) -> list[Node]:
+    """Sides with the unit that the next one has, between two quantities: 1 h = 60 = 60 min."""
+    found = list(sides)
+    for k in range(len(sides) - 2, 0, -1):
+        measured = found[k + 1].op == "quantity" and found[k + 1].value.dimensions
+        if measured and found[k].op in EXPRESSIONS and sides[k - 1].op == "quantity":
+            found[k] = Node("quantity", (found[k],), found[k + 1].value)
+    return found
 
 
 def alike(one: Node, two: Node) -> bool:
