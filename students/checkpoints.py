@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from students import ranks
-from students.sharding import as_held, whole
+from students.strategies import Whole
 from verifiers.files import place
 
 PATTERN = re.compile(r"step-(\d+)\.pt$")
@@ -49,45 +48,19 @@ def set_random_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(state["cuda"])
 
 
-def weights(trained: dict[str, nn.Parameter]) -> dict[str, Tensor]:
-    """The whole trained weights on the CPU; empty but in the main process."""
-    full = {name: whole(parameter.detach()) for name, parameter in trained.items()}
-    return {name: value.cpu() for name, value in full.items()} if ranks.main() else {}
-
-
-@torch.no_grad()
-def set_weights(trained: dict[str, nn.Parameter], kept: dict[str, Tensor]) -> None:
-    """Put back what `weights` took; `kept` is needed in every process."""
-    for name, parameter in trained.items():
-        parameter.copy_(as_held(kept[name], parameter))
-
-
-def capture(trained: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def capture(held: Whole) -> dict[str, Any]:
     """Weights, optimizer and random state of all processes; whole in the main one."""
-    held = optimizer.state_dict()
-    moments = {
-        index: {k: whole(v) if isinstance(v, Tensor) else v for k, v in values.items()}
-        for index, values in held["state"].items()
-    }
     return {
-        "weights": weights(trained),
-        "optimizer": {"state": moments, "param_groups": held["param_groups"]},
+        "weights": held.weights(),
+        "moments": held.moments(),
         "random": ranks.gather(random_state()),
     }
 
 
-def restore(
-    state: dict[str, Any], trained: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer
-) -> None:
+def restore(state: dict[str, Any], held: Whole) -> None:
     """Put back what `capture` took; a process that there was none of keeps its random state."""
-    set_weights(trained, state["weights"])
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for index, values in state["optimizer"]["state"].items():
-        like = parameters[index]
-        for name, value in values.items():
-            if isinstance(value, Tensor) and value.shape == like.shape:
-                values[name] = as_held(value, like)
-    optimizer.load_state_dict(state["optimizer"])
+    held.set_weights(state["weights"])
+    held.set_moments(state["moments"])
     if ranks.own() < len(state["random"]):
         set_random_state(state["random"][ranks.own()])
 

@@ -15,7 +15,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-Strategy = Literal["ddp", "fsdp2"]
+Strategy = Literal["ddp", "fsdp2", "zero1", "zero2"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -86,7 +86,8 @@ class StudentConfig(Section):
     )  # fmt: skip
     strategy: Strategy = Field(
         "ddp", description="On many devices: `ddp` holds the whole student on each, `fsdp2` splits "
-        "its weights, gradients and moments over all."
+        "its weights, gradients and moments over all; `zero1` splits the moments only, `zero2` "
+        "gradients too, by DeepSpeed (extra `deepspeed`)."
     )  # fmt: skip
     context_parallel: int = Field(
         1, gt=0, description="Devices that share the tokens of each micro-batch, so that a long "

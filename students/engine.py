@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, DistributedType, set_seed
-from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule
+from accelerate.utils import set_seed
+from torch import Tensor
 
-from students import checkpoints, models, ranks, sharding
+from students import checkpoints, models, ranks
 from students.batches.deal import deal
 from students.batches.pack import Packed
 from students.batches.scorer import Scorer
 from students.batches.scorer import scorer as scorer_of
 from students.config import Strategy, Training
-from students.errors import DataError, ModelError
+from students.errors import DataError
 from students.memory import release
 from students.objectives import Objective
 from students.precision import hold_whole
+from students.sharding import Split
 from students.sources import Source
+from students.strategies import Whole
 from students.validation import Validation
+from students.zero import Zero, Zero2
 from verifiers.files import place
 
-OURS = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
+STRATEGIES: dict[Strategy, type[Whole]] = {
+    "ddp": Whole, "fsdp2": Split, "zero1": Zero, "zero2": Zero2
+}  # fmt: skip
 Report = Callable[[dict[str, Any]], bool | None]
 """Gets the metrics of each step, the same in every process, in the order of the steps; a true
 answer in one of them ends the training there. Between two steps it may do what it likes: write,
@@ -69,7 +70,8 @@ def train(
     share the tokens of each micro-batch.
 
     Raises DataError where the loss is not finite, ModelError where accelerate was configured for
-    another way to train, such as DeepSpeed, or processes or heads cannot be shared by teams.
+    another way to train, a strategy's package is missing, or processes or heads cannot be shared
+    by teams.
     """
     ranks.join()
     partial = partial_of(out)
@@ -123,7 +125,7 @@ def _loop(
 ) -> int:
     """All steps from the newest checkpoint in `folder` on; the number of the last one."""
     done = step = run.restore(folder, source, validation)
-    run.module.train()
+    run.scorer.train()
     batches = iter(source)
     start, tokens = time.monotonic(), 0
     stop = validation is not None and validation.hopeless
@@ -146,8 +148,7 @@ def _loop(
         }
         if validation is not None and validation.due(step, steps):
             metrics["validation_loss"] = run.loss(validation.batch)
-            weights = functools.partial(checkpoints.weights, run.trained)
-            validation.note(step, metrics["validation_loss"], weights)
+            validation.note(step, metrics["validation_loss"], run.held.weights)
             stop = validation.hopeless
         seconds = time.monotonic() - start
         metrics["tokens_per_second"] = round(tokens / seconds, 1)
@@ -167,50 +168,23 @@ def _hold(model: Any, activations: str) -> None:
         model.gradient_checkpointing_enable(offload=offload)
 
 
-def _optimizer(module: nn.Module, config: Training) -> torch.optim.Optimizer:
-    named = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in named if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in named if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
-
-
 class _Run:
-    """A model on its way: prepared for the devices it is trained on, with its optimizer.
-
-    `trained` are the trained weights by name, as this process holds them.
-    """
+    """A model on its way: held for the devices it is trained on, with its optimizer."""
 
     def __init__(self, scorer: Scorer, objective: Objective, config: Training, strategy: Strategy):
-        experts = any("expert" in name for name, _ in scorer.named_parameters())
-        # a rank's tokens may reach no token of an expert
-        options = DistributedDataParallelKwargs(find_unused_parameters=experts)
-        self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[options])
-        if self.accelerator.distributed_type not in OURS:
-            raise ModelError(
-                f"accelerate was told to train by {self.accelerator.distributed_type.value}; what "
-                "is there is strategy ddp, and fsdp2 to split a student over devices"
-            )
         self.objective, self.config = objective, config
         self.scorer = scorer
         self.together = scorer.team.size() if scorer.team else 1
-        self.module: nn.Module = scorer
-        sharded = strategy == "fsdp2" and ranks.count() > 1
-        if sharded:
-            sharding.shard(scorer.to(self.accelerator.device))
-        self.optimizer: Any = _optimizer(scorer, config)
-        if not sharded:
-            self.module, self.optimizer = self.accelerator.prepare(scorer, self.optimizer)
-        self.trained = {n: p for n, p in scorer.named_parameters() if p.requires_grad}
+        alone = ranks.count() == 1
+        self.held = STRATEGIES["ddp" if alone else strategy](scorer, config)
+        self.device = self.held.accelerator.device
 
     def restore(self, folder: Path, source: Source, validation: Validation | None) -> int:
         """Put everything back as the newest checkpoint holds it; the step it is of, or 0."""
         state = checkpoints.latest(folder)
         if state is None:
             return 0
-        checkpoints.restore(state, self.trained, self.optimizer)
+        checkpoints.restore(state, self.held)
         source.load_state_dict(state["source"])
         if validation is not None and state["validation"] is not None:
             validation.load_state_dict(state["validation"])
@@ -220,7 +194,7 @@ class _Run:
         self, folder: Path, step: int, source: Source, validation: Validation | None
     ) -> None:
         """Write down all that `restore` puts back."""
-        state = checkpoints.capture(self.trained, self.optimizer)
+        state = checkpoints.capture(self.held)
         state |= {"step": step, "source": source.state_dict()}
         state["validation"] = validation.state_dict() if validation else None
         if ranks.main():
@@ -228,64 +202,52 @@ class _Run:
 
     def step(self, batch: Packed, rate: float) -> dict[str, Any]:
         """One optimizer step over all micro-batches of `batch`, those of all processes; metrics."""
-        for group in self.optimizer.param_groups:
+        for group in self.held.optimizer.param_groups:
             group["lr"] = rate
         normaliser = self.objective.count(batch)
         totals: dict[str, Tensor] = {}
         micros = self._dealt(batch)
         for number, (micro, share) in enumerate(micros, start=1):
-            last = number == len(micros)
-            with nullcontext() if last else self._no_sync():
-                loss, metrics = self.objective(self.module(micro), micro, normaliser)
+            with self.held.passing(last=number == len(micros)):
+                loss, metrics = self.objective(self.held.module(micro), micro, normaliser)
                 # gradients are averaged over processes, and the sum is wanted
-                self.accelerator.backward(loss * (share * ranks.count()))
+                self.held.backward(loss * (share * ranks.count()))
             _add(totals, metrics, share / self.together)
-        norm = self.accelerator.clip_grad_norm_(self.scorer.parameters(), self.config.max_grad_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return _numbers(totals) | {"grad_norm": sharding.whole(norm).item()}
+        norm = self.held.step()
+        return _numbers(totals) | {"grad_norm": norm}
 
     @torch.no_grad()
     def loss(self, batch: Packed) -> float:
         """The loss on a batch that is not trained on."""
         normaliser = self.objective.count(batch)
         totals: dict[str, Tensor] = {}
-        self.module.eval()
+        self.scorer.eval()
         for micro, share in self._dealt(batch):
             metrics = self.objective(self.scorer(micro), micro, normaliser)[1]
             _add(totals, metrics, share / self.together)
-        self.module.train()
-        self._reshard()
+        self.scorer.train()
+        self.held.settle()
         return _numbers(totals)["loss"]
 
     def agreed(self, stop: bool) -> bool:
         """True in all processes where it is in one of them."""
         if ranks.count() == 1:
             return stop
-        return ranks.summed(torch.tensor(float(stop), device=self.accelerator.device)).item() > 0
+        return ranks.summed(torch.tensor(float(stop), device=self.device)).item() > 0
 
     def finish(self, validation: Validation | None) -> None:
         """Leave the whole model in the main process, with its best weights where they are known."""
-        self._reshard()
-        sharding.gather_weights(self.scorer)
-        if validation is not None and validation.weights:
-            whole = {n: p for n, p in self.scorer.named_parameters() if p.requires_grad}
-            checkpoints.set_weights(whole, validation.weights)
+        self.held.gather()
+        if ranks.main() and validation is not None:
+            whole = dict(self.scorer.named_parameters())
+            for name, value in validation.weights.items():
+                whole[name].data.copy_(value)
 
     def _dealt(self, batch: Packed) -> list[tuple[Packed, float]]:
         """This team's micro-batches on its device, and 1, or 0 for those that count nothing."""
         teams, own = ranks.count() // self.together, ranks.own() // self.together
         micros = deal(batch, teams, own, self.config.tokens_per_micro_batch)
-        return [(m.packed.to(self.accelerator.device), float(not m.blank)) for m in micros]
-
-    def _no_sync(self) -> Any:
-        """Gradients are summed over processes once a step; split ones at every micro-batch."""
-        return self.accelerator.no_sync(self.module)
-
-    def _reshard(self) -> None:
-        for module in self.scorer.modules():
-            if isinstance(module, FSDPModule):
-                module.reshard()
+        return [(m.packed.to(self.device), float(not m.blank)) for m in micros]
 
 
 def _add(totals: dict[str, Tensor], metrics: dict[str, Tensor], share: float) -> None:

@@ -30,6 +30,7 @@ from students.config import Scratch, StudentConfig
 from students.errors import ModelError
 from students.heads import with_head
 from students.vocabulary import extend, grow, missing
+from students.zero import check as check_strategy
 
 END, PAD = "<|end|>", "<|endoftext|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
@@ -159,6 +160,7 @@ def rehearse(student: StudentConfig, reward: bool = False) -> None:
         config = check(str(student.model))
         tokenizer = load_tokenizer(str(student.model))
     spread.check(config, student.context_parallel)
+    check_strategy(student.strategy)
     if student.lora is not None and student.lora.quantize:
         quantization(student.lora.quantize, torch.float32)
     try:
@@ -260,4 +262,6 @@ def _first_line(error: Exception) -> str:
 
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+if not torch.cuda.is_available():  # where DeepSpeed is there, transformers imports it, and it says
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")  # on stdout that it had to guess
 logging.disable_progress_bar()

@@ -7,12 +7,56 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from students import ranks
+from students import models, ranks
 from students.batches.scorer import Scorer
+from students.config import Training
 from students.errors import ModelError
+from students.strategies import Whole
+
+
+class Split(Whole):
+    """`fsdp2`: weights, gradients and AdamW's moments split over all devices, layer by layer."""
+
+    def __init__(self, scorer: Scorer, config: Training):
+        shard(scorer.to(models.device()))
+        super().__init__(scorer, config)
+
+    def prepare(self) -> None:
+        """Nothing: gradients of split weights are summed at every micro-batch."""
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """All of a tensor that may be split."""
+        return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+    def part(self, value: Tensor, like: Tensor) -> Tensor:
+        """What this process holds of a whole tensor where `like` is split the same way."""
+        value = value.to(like.device)
+        if not isinstance(like, DTensor):
+            return value
+        return distribute_tensor(value, like.device_mesh, like.placements, src_data_rank=None)
+
+    def settle(self) -> None:
+        """Let go of the weights that a passing through left whole."""
+        for module in self.scorer.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()
+
+    def gather(self) -> None:
+        """Make the model whole in the main process, on the CPU; in the others it is no use."""
+        self.settle()
+        made: dict[int, Any] = {}
+        for module in self.scorer.modules():
+            for name, parameter in list(module._parameters.items()):
+                if not isinstance(parameter, DTensor):
+                    continue
+                if id(parameter) not in made:
+                    value = self.whole(parameter.detach())
+                    value = value.cpu() if ranks.main() else torch.empty(0)
+                    made[id(parameter)] = parameter, nn.Parameter(value, parameter.requires_grad)
+                module._parameters[name] = made[id(parameter)][1]
 
 
 def shard(scorer: Scorer) -> None:
@@ -36,31 +80,3 @@ def shard(scorer: Scorer) -> None:
     for layer in layers:
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(scorer, mesh=mesh)
-
-
-def whole(tensor: Tensor) -> Tensor:
-    """All of a tensor that may be split; a meeting of all processes where it is."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-
-def as_held(value: Tensor, like: Tensor) -> Tensor:
-    """The part of a whole tensor that this process holds where `like` is split the same way."""
-    if not isinstance(like, DTensor):
-        return value
-    return distribute_tensor(
-        value.to(like.device), like.device_mesh, like.placements, src_data_rank=None
-    )
-
-
-def gather_weights(model: nn.Module) -> None:
-    """Make a split model whole in the main process, on the CPU; in the others it is then no use."""
-    made: dict[int, Any] = {}
-    for module in model.modules():
-        for name, parameter in list(module._parameters.items()):
-            if not isinstance(parameter, DTensor):
-                continue
-            if id(parameter) not in made:
-                value = parameter.detach().full_tensor()
-                value = value.cpu() if ranks.main() else torch.empty(0)
-                made[id(parameter)] = parameter, nn.Parameter(value, parameter.requires_grad)
-            module._parameters[name] = made[id(parameter)][1]

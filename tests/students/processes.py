@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from students import engine, models, ranks, sharding
+from students import engine, models, ranks
 from students.adapters import adapt
 from students.batches.encode import as_chat, encode_chats
 from students.batches.pack import pack, share
@@ -31,6 +31,7 @@ SHAPE = Scratch(hidden_size=64, layers=2, heads=2, kv_heads=1, intermediate_size
 STEPS = 14
 WAYS = [("ddp", 1), ("fsdp2", 1), ("ddp", 2), ("fsdp2", 2)]
 SHORT = [("fsdp2", 1), ("fsdp2", 2)]
+SINGLE = [("zero1", 1), ("zero2", 1), ("zero2", 2)]
 
 
 def rows(n):
@@ -55,16 +56,17 @@ def batches(model, tokenizer, cache):
     ]  # fmt: skip
 
 
-def gradients(ways, out, short=False):
+def gradients(ways, out, precision):
     """The gradients, metrics and new weights of one step of each batch, by each of `ways`.
 
-    Those are strategies and how many processes share the tokens. In float64, or `short`: 16 bits.
+    Those are strategies and how many processes share the tokens. The `precision` is long, single
+    or short: 64, 32 or 16 bits. Gradients are clipped ones, a tenth of which AdamW holds.
     """
     found = {}
     model, tokenizer = models.build(SHAPE, seed=0)
-    if short:
+    if precision == "short":
         compute_in(model, "bfloat16")
-    else:
+    elif precision == "long":
         model.double()
     cases = batches(model, tokenizer, out)
     for strategy, together in ways:
@@ -72,14 +74,9 @@ def gradients(ways, out, short=False):
             scorer = scorer_of(copy.deepcopy(model), getattr(objective, "uniform", False))
             scorer.spread(ranks.team(together))
             run = engine._Run(scorer, objective, config, strategy)
-            kept = {}
-
-            def clip(parameters, norm, run=run, kept=kept, clip=run.accelerator.clip_grad_norm_):
-                kept |= {n: sharding.whole(p.grad).clone() for n, p in run.trained.items()}
-                return clip(parameters, norm)
-
-            run.accelerator.clip_grad_norm_ = clip
             metrics = run.step(batch, 1e-3)
+            moments = run.held.moments().items()
+            kept = {name: values["exp_avg"].clone() for name, values in moments}
             loss = run.loss(batch)
             run.finish(None)
             weights = {n: p.detach() for n, p in run.scorer.named_parameters()}
@@ -113,8 +110,8 @@ if __name__ == "__main__":
     ranks.join()
     folder = Path(sys.argv[2])
     if sys.argv[1] == "gradients":
-        short = sys.argv[3] == "short"
-        found = gradients(SHORT if short else WAYS, folder, short)
+        ways = {"long": WAYS, "single": SINGLE, "short": SHORT}
+        found = gradients(ways[sys.argv[3]], folder, sys.argv[3])
         if ranks.main():
             torch.save(found, folder / "found.pt")
     else:

@@ -2,18 +2,23 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 import torch
 from accelerate.utils import DistributedType
+from transformers import AutoModelForCausalLM
 
-from students import engine, models
+from students import engine, models, strategies, zero
 from students.batches.deal import deal
 from students.batches.pack import Document, pack
 from students.batches.scorer import Scorer
+from students.config import StudentConfig
 from students.errors import ModelError
 from tests.students import processes
 from tests.students.processes import SHAPE
+
+DEEPSPEED = pytest.mark.skipif(find_spec("deepspeed") is None, reason="needs the extra deepspeed")
 
 
 def started(*arguments, check=True):
@@ -86,7 +91,7 @@ def test_the_shares_of_all_processes_add_up_to_the_gradient_of_the_whole_step(ca
 
 def assert_same(tmp_path, ways, precision, metrics, most):
     """Two processes, by each of `ways`, come to what one comes to."""
-    one = processes.gradients([("ddp", 1)], tmp_path, precision == "short")
+    one = processes.gradients([("ddp", 1)], tmp_path, precision)
     started("gradients", tmp_path, precision)
     two = torch.load(tmp_path / "found.pt", weights_only=True)
     assert len(two) == len(ways) * len(one)
@@ -107,8 +112,17 @@ def test_a_split_model_computes_in_16_bits_as_a_whole_one_does(tmp_path):
     assert_same(tmp_path, processes.SHORT, "short", 2e-2, 1e-2)
 
 
+@DEEPSPEED
 @pytest.mark.slow
-@pytest.mark.parametrize(("strategy", "together"), [("ddp", 1), ("fsdp2", 2)])
+def test_split_moments_come_to_what_whole_ones_do_in_32_bits(tmp_path):
+    assert_same(tmp_path, processes.SINGLE, "single", 1e-5, 1e-6)  # DeepSpeed has none of 64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("strategy", "together"),
+    [("ddp", 1), ("fsdp2", 2), pytest.param("zero2", 1, marks=DEEPSPEED)],
+)
 def test_two_processes_that_are_killed_end_as_undisturbed_ones(tmp_path, strategy, together):
     started("train", tmp_path / "a" / "sft", strategy, together, 0)
     for step in (2, 4, 9, 13):
@@ -117,19 +131,28 @@ def test_two_processes_that_are_killed_end_as_undisturbed_ones(tmp_path, strateg
     one, two = ((tmp_path / run / "sft" / "model.safetensors").read_bytes() for run in "ab")
     assert one == two
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["sft"]
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "b" / "sft").num_parameters()
 
 
 def test_a_configuration_of_accelerate_that_is_not_served_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        engine.Accelerator, "distributed_type", property(lambda self: DistributedType.DEEPSPEED)
+        strategies.Accelerator, "distributed_type", property(lambda self: DistributedType.DEEPSPEED)
     )
-    with pytest.raises(ModelError, match="train by DEEPSPEED; what is there is strategy ddp"):
+    with pytest.raises(ModelError, match="train by DEEPSPEED; start the processes plainly"):
         processes.train(tmp_path / "sft", "ddp")
 
 
+def test_without_deepspeed_its_strategies_are_refused_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(zero, "find_spec", lambda name: None)
+    student = StudentConfig(scratch=SHAPE, devices=2, strategy="zero2")
+    with pytest.raises(ModelError, match=r"zero2 needs DeepSpeed: pip install 'distill-factory"):
+        models.rehearse(student)
+
+
 @pytest.mark.slow
-def test_training_goes_on_in_another_number_of_processes(tmp_path):
-    started("train", tmp_path / "sft", "fsdp2", 1, 9, check=False)
+@pytest.mark.parametrize("strategy", ["fsdp2", pytest.param("zero1", marks=DEEPSPEED)])
+def test_training_goes_on_in_another_number_of_processes(tmp_path, strategy):
+    started("train", tmp_path / "sft", strategy, 1, 9, check=False)
     assert engine.resumable(tmp_path / "sft")
     folder = processes.train(tmp_path / "sft", "ddp")
     assert (folder / "adapter" / "adapter_model.safetensors").exists()
