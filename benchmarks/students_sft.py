@@ -81,7 +81,7 @@ def random_rows(count: int, chats: bool = True) -> Iterator[Run]:
 
 def chat_rows(model: Path, count: int) -> Iterator[Run]:
     """Functions of the standard library that have a docstring: it asks, the code answers."""
-    from students.batches.encode import as_chat, encode_chats
+    from students.batches.encode import Encoder, document
     from students.models import load_tokenizer
 
     chats = []
@@ -91,9 +91,10 @@ def chat_rows(model: Path, count: int) -> Iterator[Run]:
             if isinstance(node, ast.FunctionDef) and (about := ast.get_docstring(node)):
                 code = ast.get_source_segment(source, node) or ""
                 if len(about) < 600 and len(code) < 1500:
-                    chats.append(as_chat({"prompt": about, "completion": code}))
-    for document in encode_chats(load_tokenizer(str(model)), chats[:count], 1024):
-        yield {"ids": document.ids, "mask": document.mask}
+                    chats.append({"prompt": about, "completion": code})
+    for (marked,) in Encoder(load_tokenizer(str(model))).encode("chat", chats[:count]):
+        found = document(marked)
+        yield {"ids": found.ids, "mask": found.mask}
 
 
 class Comparison:

@@ -16,9 +16,7 @@ import numpy as np
 from students.batches.pack import Document
 from students.batches.templates import Template, Written
 from students.errors import DataError
-from students.formats import Chat, Message, as_chat, as_pair, as_text
-
-__all__ = ["LEARNED", "Encoder", "as_chat", "document", "encode_chats", "encode_prompts"]
+from students.formats import Message, as_chat, as_pair, as_text
 
 LEARNED = np.uint32(1 << 31)
 """The bit of a token id that says that the token is learned."""
@@ -154,24 +152,3 @@ def encode_prompts(tokenizer: Any, chats: Sequence[list[Message]]) -> list[list[
     template = Template(tokenizer)
     texts = [template.text(chat, prompt=True) for chat in chats]
     return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-
-
-def encode_chats(tokenizer: Any, chats: Sequence[Chat], max_length: int) -> list[Document]:
-    """Documents of chats in memory, learned where an assistant speaks, its end token included.
-
-    Raises DataError, with a count, where a chat cannot be learned or is longer than `max_length`.
-    """
-    found = Encoder(tokenizer).encode("chat", chats)
-    wrong = [item for item in found if isinstance(item, DataError)]
-    if wrong:
-        same = sum(str(item) == str(wrong[0]) for item in wrong)
-        raise DataError(f"{same} of {len(found)} rows {wrong[0]}")
-    documents = [document(m) for item in found if isinstance(item, list) for m in item]
-    longest = max((len(d.ids) for d in documents), default=0)
-    if longest > max_length:
-        long = sum(len(d.ids) > max_length for d in documents)
-        raise DataError(
-            f"{long} of {len(found)} rows are longer than max_length={max_length} tokens "
-            f"(the longest has {longest})"
-        )
-    return documents

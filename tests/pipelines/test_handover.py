@@ -21,7 +21,6 @@ from pipelines import recipe as recipes
 from pipelines import run as running
 from pipelines.cli import main
 from students import engine, models
-from students.batches.encode import as_chat, encode_chats
 from students.batches.pack import pack
 from students.batches.scorer import Scorer
 from students.heads import with_head
@@ -29,6 +28,7 @@ from students.precision import computing
 from students.reward_model import load, rewards
 from students.rollouts.decoder import LocalSampler
 from tests.pipelines.recipe_text import LIFE
+from tests.students.encoded import encoded
 from verifiers.sampler import Request
 
 REWARD = (
@@ -39,7 +39,7 @@ ROWS = [{"prompt": f"{a} + {a - 1}=?", "completion": f"{2 * a - 1}"} for a in ra
 
 
 def chats(tokenizer):
-    return pack((d,) for d in encode_chats(tokenizer, [as_chat(row) for row in ROWS], 128))
+    return pack((d,) for d in encoded(tokenizer, ROWS))
 
 
 def logits(model, tokenizer):
@@ -204,7 +204,7 @@ def test_a_reward_model_stands_on_the_last_policy_and_is_no_policy(full, lora, k
     plain = AutoModelForSequenceClassification.from_pretrained(folder)
     model, tokenizer = load(folder)
     with torch.no_grad():
-        for d in encode_chats(tokenizer, [as_chat(row) for row in ROWS[:3]], 128):
+        for d in encoded(tokenizer, ROWS[:3]):
             found = plain(input_ids=torch.tensor([d.ids])).logits.item()
             assert found == pytest.approx(rewards(model, [(d,)])[0], abs=1e-5)
     if kind == "lora":
@@ -301,8 +301,7 @@ def test_adapters_are_merged_between_stages_where_the_recipe_asks_for_it(full, t
     with redirect_stdout(said):
         exec(code, {"folder": scored})
     model, tokenizer = load(run / "students" / "reward_model")
-    chat = as_chat({"prompt": "...", "completion": "..."})
-    (mine,) = encode_chats(tokenizer, [chat], 128)
+    (mine,) = encoded(tokenizer, [{"prompt": "...", "completion": "..."}])
     assert float(said.getvalue()) == pytest.approx(rewards(model, [(mine,)])[0], abs=1e-5)
     exporting.export(run, str(tmp_path / "policy"))
     card = (tmp_path / "policy" / "student" / "README.md").read_text()

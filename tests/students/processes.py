@@ -17,7 +17,6 @@ import torch
 
 from students import engine, models, ranks
 from students.adapters import adapt
-from students.batches.encode import as_chat, encode_chats
 from students.batches.pack import pack, share
 from students.batches.scorer import scorer as scorer_of
 from students.config import DPO, SFT, Lora, Scratch
@@ -26,6 +25,7 @@ from students.objectives.sft import Sft
 from students.precision import compute_in
 from students.reference import with_reference
 from students.sources import FileSource
+from tests.students.encoded import encoded
 
 SHAPE = Scratch(hidden_size=64, layers=2, heads=2, kv_heads=1, intermediate_size=128, context=128)
 STEPS = 14
@@ -42,7 +42,7 @@ def rows(n):
 
 
 def documents(tokenizer, n):
-    return encode_chats(tokenizer, [as_chat(row) for row in rows(n)], 128)
+    return encoded(tokenizer, rows(n))
 
 
 def batches(model, tokenizer, cache):

@@ -10,7 +10,6 @@ from peft import PeftModel
 
 from students import engine, models
 from students.adapters import adapt, merge_error
-from students.batches.encode import as_chat, encode_chats
 from students.batches.pack import pack
 from students.batches.scorer import Scorer
 from students.config import SFT, Lora, Scratch, StudentConfig
@@ -18,6 +17,7 @@ from students.errors import ModelError
 from students.objectives.sft import Sft
 from students.sources import FileSource
 from students.vocabulary import extend, ids_of
+from tests.students.encoded import encoded
 
 SHAPE = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128, context=64)
 ROWS = [{"prompt": f"{a}?", "completion": f"<think>{a}</think>{a + 1}"} for a in range(12)]
@@ -33,7 +33,7 @@ KINDS = {
 
 
 def documents(tokenizer):
-    return [(d,) for d in encode_chats(tokenizer, [as_chat(row) for row in ROWS], 64)]
+    return [(d,) for d in encoded(tokenizer, ROWS)]
 
 
 def train(model, tokenizer, folder, steps=6):

@@ -6,12 +6,13 @@ import torch
 from students import models
 from students.batches import head
 from students.batches.attention import Segments
-from students.batches.encode import Encoder, as_chat, document, encode_chats
+from students.batches.encode import Encoder, document
 from students.batches.pack import Document, pack
 from students.batches.scorer import Scorer
 from students.config import DPO, SFT, Scratch
 from students.errors import DataError, ModelError
 from students.stages import from_rows
+from tests.students.encoded import encoded
 
 SHAPES = {
     "qwen2": Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128),
@@ -28,7 +29,7 @@ def student(request):
 
 def documents(tokenizer, *texts):
     rows = [{"prompt": text, "completion": text[::-1]} for text in texts]
-    return encode_chats(tokenizer, [as_chat(row) for row in rows], 512)
+    return encoded(tokenizer, rows)
 
 
 def reference(model, document):
@@ -114,7 +115,7 @@ def test_chunked_log_probs_equal_whole_ones(student, monkeypatch):
 
 def test_only_the_answer_and_its_end_are_learned():
     tokenizer = models.byte_tokenizer()
-    (found,) = encode_chats(tokenizer, [as_chat({"prompt": "1+1=?", "completion": "it is 2"})], 100)
+    (found,) = encoded(tokenizer, [{"prompt": "1+1=?", "completion": "it is 2"}])
     learned = [i for i, m in zip(found.ids, found.mask, strict=True) if m]
     assert tokenizer.decode(learned) == "it is 2<|end|>"
     assert tokenizer.decode(found.ids) == "<|user|>1+1=?<|end|><|assistant|>it is 2<|end|>"
@@ -129,7 +130,7 @@ def test_every_assistant_turn_of_a_chat_is_learned():
         {"role": "user", "content": "c"},
         {"role": "assistant", "content": "dd"},
     ]
-    (found,) = encode_chats(tokenizer, [as_chat({"messages": chat})], 100)
+    (found,) = encoded(tokenizer, [{"messages": chat}])
     learned = [i for i, m in zip(found.ids, found.mask, strict=True) if m]
     assert tokenizer.decode(learned) == "b<|end|>dd<|end|>"
 
@@ -139,17 +140,15 @@ def test_a_template_that_rewrites_history_is_refused():
     tokenizer.chat_template = (
         "{{ messages|length }}:{% for m in messages %}{{ m['content'] }}<|end|>{% endfor %}"
     )
-    with pytest.raises(DataError, match="prefix"):
-        encode_chats(tokenizer, [as_chat({"prompt": "a", "completion": "b"})], 100)
+    (found,) = Encoder(tokenizer).encode("chat", [{"prompt": "a", "completion": "b"}])
+    assert isinstance(found, DataError)
+    assert "prefix" in str(found)
 
 
-def test_rows_that_cannot_be_trained_on_are_counted():
-    tokenizer = models.byte_tokenizer()
-    chats = [as_chat({"prompt": "a", "completion": "b" * n}) for n in (5, 50, 70)]
-    with pytest.raises(DataError, match="2 of 3 rows are longer than max_length=40"):
-        encode_chats(tokenizer, chats, 40)
-    with pytest.raises(DataError, match="1 of 1 rows have no token to learn"):
-        encode_chats(tokenizer, [as_chat({"messages": [{"role": "user", "content": "a"}]})], 40)
+def test_a_chat_that_nobody_answers_has_nothing_to_learn():
+    chat = {"messages": [{"role": "user", "content": "a"}]}
+    (found,) = Encoder(models.byte_tokenizer()).encode("chat", [chat])
+    assert str(found) == "have no token to learn"
 
 
 def test_plain_texts_are_learned_but_for_their_first_token():
@@ -163,8 +162,7 @@ def test_plain_texts_are_learned_but_for_their_first_token():
 def test_a_completion_that_was_cut_off_is_learned_without_an_end(student):
     tokenizer = student[1]
     row = {"prompt": "1+1=?", "completion": "so it"}
-    chats = [as_chat({**row, "cut": cut}) for cut in (False, True)]
-    whole, short = encode_chats(tokenizer, chats, 512)
+    whole, short = encoded(tokenizer, [{**row, "cut": cut} for cut in (False, True)])
     assert whole.ids == [*short.ids, tokenizer.eos_token_id]
     assert whole.mask == [*short.mask, True]
 

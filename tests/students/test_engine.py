@@ -12,12 +12,12 @@ import torch
 
 from students import checkpoints, engine, models
 from students.adapters import adapt
-from students.batches.encode import as_chat, encode_chats
 from students.batches.pack import pack
 from students.batches.scorer import Scorer
 from students.config import SFT, Lora, Scratch
 from students.objectives.sft import Sft
 from students.sources import FileSource
+from tests.students.encoded import encoded
 
 SHAPE = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128, context=128)
 
@@ -31,7 +31,7 @@ def train(folder, name="sft", steps=30, config=None, lora=None, report=lambda li
     if lora is not None:
         model = adapt(model, lora, seed=0)
     config = config or SFT(learning_rate=3e-3, tokens_per_step=400, checkpoint_every=7)
-    docs = encode_chats(tokenizer, [as_chat(row) for row in rows(32)], 128)
+    docs = encoded(tokenizer, rows(32))
     source = FileSource([(d,) for d in docs], config.tokens_per_step, seed=0)
     return engine.train(model, tokenizer, Sft(), source, config, folder / name, steps, report)
 
@@ -60,7 +60,7 @@ def test_it_overfits_a_few_rows(tmp_path):
 def test_any_split_into_micro_batches_gives_the_same_gradient():
     model, tokenizer = models.build(SHAPE, seed=0)
     model.double()
-    docs = encode_chats(tokenizer, [as_chat(row) for row in rows(20)], 128)
+    docs = encoded(tokenizer, rows(20))
     batch = pack((d,) for d in docs)
     gradients = []
     for size in (10_000, 100, 20):
@@ -75,7 +75,7 @@ def test_any_split_into_micro_batches_gives_the_same_gradient():
 
 def test_the_source_gives_every_row_once_an_epoch_and_resumes_anywhere():
     tokenizer = models.byte_tokenizer()
-    docs = encode_chats(tokenizer, [as_chat(row) for row in rows(32)], 128)
+    docs = encoded(tokenizer, rows(32))
     source = FileSource([(d,) for d in docs], 200, seed=1)
     for epoch in (0, 1):
         seen = sorted(i for part in source.plan(epoch) for i in part)
@@ -149,7 +149,7 @@ def test_lora_trains_a_share_and_merged_weights_equal_the_adapter(tmp_path):
     lora = Lora(rank=4)
     folder = train(tmp_path, lora=lora, steps=20)
     base, tokenizer = models.build(SHAPE, seed=0)
-    docs = encode_chats(tokenizer, [as_chat(row) for row in rows(4)], 128)
+    docs = encoded(tokenizer, rows(4))
     with torch.no_grad():
         before = Scorer(base)(pack((d,) for d in docs))
         merged = Scorer(models.load(folder)[0])(pack((d,) for d in docs))

@@ -8,7 +8,6 @@ from transformers import AutoModelForCausalLM
 
 from students import engine, models
 from students.adapters import adapt
-from students.batches.encode import as_chat, encode_chats
 from students.batches.pack import Document, pack
 from students.config import CPT, DPO, GRPO, SFT, Lora, Scratch
 from students.objectives.dpo import Dpo
@@ -17,6 +16,7 @@ from students.objectives.sft import Sft
 from students.reference import Reference, with_reference
 from students.sources import FileSource
 from students.stages import from_rollouts, from_rows
+from tests.students.encoded import encoded
 from verifiers.pool import VerdictPool
 from verifiers.records import Problem
 
@@ -124,7 +124,7 @@ def digits(answer):
 
 
 def trained(model, tokenizer, tmp_path, rows, steps, rate=5e-3):
-    docs = encode_chats(tokenizer, [as_chat(row) for row in rows], 64)
+    docs = encoded(tokenizer, rows)
     source = FileSource([(d,) for d in docs], 2000, seed=0)
     config = SFT(learning_rate=rate, max_steps=steps)
     folder = engine.train(model, tokenizer, Sft(), source, config, tmp_path / "sft", steps)
@@ -192,7 +192,7 @@ def test_dpo_learns_which_answer_is_preferred(guesser, tmp_path):
 
 def test_reference_log_probs_are_computed_once(guesser, tmp_path, monkeypatch):
     model, tokenizer = models.load(guesser)
-    docs = encode_chats(tokenizer, [as_chat(r) for r in digits(str)], 64)
+    docs = encoded(tokenizer, digits(str))
     pairs = list(zip(docs[::2], docs[1::2], strict=True))
     first = with_reference(pairs, model, "guesser", tmp_path)
     monkeypatch.setattr(Reference, "values", None)
@@ -205,7 +205,7 @@ def test_reference_log_probs_are_computed_once(guesser, tmp_path, monkeypatch):
 @pytest.mark.parametrize("adapted", [False, True])
 def test_the_reference_stays_what_the_policy_was(guesser, adapted):
     model, tokenizer = models.load(guesser)
-    docs = encode_chats(tokenizer, [as_chat(r) for r in digits(str)], 64)
+    docs = encoded(tokenizer, digits(str))
     batch = pack((d,) for d in docs)
     plain = Reference(model)(batch).extras["ref_logp"]
     if adapted:

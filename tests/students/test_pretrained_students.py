@@ -9,7 +9,6 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from students import engine, models
 from students.adapters import adapt
-from students.batches.encode import as_chat, encode_chats
 from students.batches.pack import pack
 from students.batches.scorer import Scorer
 from students.config import SFT, Lora, RewardModel, StudentConfig
@@ -19,6 +18,7 @@ from students.reward_model import accuracy, load, rewards
 from students.sources import FileSource
 from students.stages import from_rows
 from students.vocabulary import ids_of
+from tests.students.encoded import encoded
 
 SURE = [
     {"prompt": f"What is {a} + {b}?", "chosen": f"{a} + {b} = {a + b}.",
@@ -67,7 +67,7 @@ def test_it_learns_in_four_bits_and_gets_new_tokens(smollm2, tmp_path, dora):
     student = adapt(student, lora, 0, rows=ids_of(tokenizer, TOKENS))
     rows = [{"prompt": f"{a} + 2?", "completion": f"<think>{a} and 2</think>{a + 2}"}
             for a in range(12)]  # fmt: skip
-    units = [(d,) for d in encode_chats(tokenizer, [as_chat(row) for row in rows], 128)]
+    units = [(d,) for d in encoded(tokenizer, rows)]
     stage = SFT(learning_rate=2e-3, tokens_per_step=600)
     lines = []
     engine.train(

@@ -9,7 +9,7 @@ import torch
 
 from students import engine, models
 from students.adapters import adapt
-from students.batches.encode import as_chat, encode_chats, encode_prompts
+from students.batches.encode import encode_prompts
 from students.batches.pack import pack
 from students.batches.scorer import Scorer
 from students.config import GRPO, SFT, Lora, Scratch
@@ -21,13 +21,14 @@ from students.rollouts.correction import Corrected
 from students.rollouts.decoder import LocalSampler
 from students.rollouts.source import RolloutSource
 from students.sources import FileSource
+from tests.students.encoded import encoded
 from verifiers.pool import VerdictPool
 from verifiers.records import Completion, Problem, Verdict
 from verifiers.sampler import Request
 
 SHAPE = Scratch(hidden_size=64, layers=2, heads=2, intermediate_size=128, context=64)
 PROBLEMS = [Problem(prompt=f"{d}?", answer=str(d), verifier="exact") for d in range(4)]
-CHATS = [as_chat({"prompt": f"{d}?", "completion": str(d)}) for d in range(4)]
+CHATS = [{"prompt": f"{d}?", "completion": str(d)} for d in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def rambler(tmp_path_factory):
         for a in range(4)
         for times in (1, 5)
     ]
-    docs = encode_chats(tokenizer, [as_chat(row) for row in rows], 64)
+    docs = encoded(tokenizer, rows)
     source = FileSource([(d,) for d in docs], 2000, seed=0)
     folder = tmp_path_factory.mktemp("rambler") / "sft"
     engine.train(model, tokenizer, Sft(), source, SFT(learning_rate=5e-3), folder, 80)
@@ -293,7 +294,7 @@ def test_a_server_reads_the_student_as_it_stands(rambler, tmp_path, lora, dtype)
     assert read.dtype == getattr(torch, dtype)
     assert not read.config.tie_word_embeddings
     assert torch.equal(read.lm_head.weight, read.get_input_embeddings().weight)
-    batch = pack((document,) for document in encode_chats(tokenizer, CHATS, 64))
+    batch = pack((document,) for document in encoded(tokenizer, CHATS))
     with torch.no_grad():
         one, two = (Scorer(each.eval())(batch).float() for each in (model, read))
     torch.testing.assert_close(one, two, rtol=0, atol=1e-5 if dtype == "float32" else 0.05)
