@@ -60,7 +60,7 @@ class Table:
         values = [row[name] for name in self._schema.names]
         self._piece.append((order, self.rows, values))
         self.rows += 1
-        self._size += sum(len(value) for value in values if type(value) is str)
+        self._size += sum([len(value) for value in values if type(value) is str])
         full = len(self._piece) >= PIECE_ROWS * self._times
         if full or self._size >= PIECE_CHARACTERS * self._times:
             self._flush()

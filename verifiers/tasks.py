@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from verifiers.explain import why
@@ -19,7 +21,7 @@ class Task:
 
     def __init__(self, problem: Problem, texts: Sequence[str], together: bool):
         task = {"problem": vars(problem), "texts": texts, "together": together}
-        self.line = json.dumps(task).encode() + b"\n"
+        self.line = _line(task)
         self.verifier = problem.verifier
         self.future: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()
         self.count = len(texts)
@@ -45,6 +47,23 @@ class Task:
     def fail(self, reason: str, detail: str, isolation: Isolation) -> None:
         """Blame nobody: the verifier or its worker failed."""
         self.settle([fault(self.verifier, reason, detail, isolation) for _ in range(self.count)])
+
+
+def _line(task: dict[str, Any]) -> bytes:
+    """`task` as a line; what orjson refuses (lone surrogates, large integers) by the slower way."""
+    try:
+        # a copy: what orjson gives is cut short in place, and memory frays around it
+        return orjson.dumps(task) + b"\n"
+    except TypeError:
+        return json.dumps(task).encode() + b"\n"
+
+
+def read(line: bytes) -> Any:
+    """What `Task.line` holds."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)
 
 
 def fault(verifier: str, reason: str, detail: str = "", isolation: Isolation = "none") -> Verdict:

@@ -15,7 +15,7 @@ import signal
 import sys
 from typing import Any
 
-from verifiers import base
+from verifiers import base, tasks
 from verifiers.records import VERDICTS, Problem, Verdict
 
 PR_SET_PDEATHSIG = 1
@@ -29,16 +29,15 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    config = json.loads(sys.stdin.readline())
+    config = json.loads(sys.stdin.buffer.readline())
     memory = config["memory"]
     # the hard limit stays: a box is a child of this process, with limits of its own
     resource.setrlimit(resource.RLIMIT_DATA, (memory, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     loaded: dict[str, base.Verifier] = {}
     answers.write(b"ready\n")
     answers.flush()
-    for line in sys.stdin:
-        task = json.loads(line)
-        verdicts = answer(task, config["options"], loaded)
+    for line in sys.stdin.buffer:
+        verdicts = answer(tasks.read(line), config["options"], loaded)
         answers.write(VERDICTS.dump_json(verdicts) + b"\n")
         answers.flush()
 
