@@ -52,7 +52,7 @@ ARITHMETIC = rf"{GENERIC}|sum|difference|product|remainder|rest"
 MEANT = {
     "how fast": " speed", "how high": " height", "how tall": " height", "how far": " distance",
     "how old": " age", "how much": " amount", "how long": " time length", "how heavy": " weight",
-    "\\int": " integral", "\\lim": " limit",
+    "\\int": " integral", "\\lim": " limit tends approaches goes",
 }  # fmt: skip
 GRADED = re.compile(r"\b(?:[a-z]{3,}(?:er|est)|first|second|last)\b", re.I)
 ALIKE = (
@@ -67,7 +67,7 @@ COMPARED = re.compile(
 )
 APART = re.compile(
     r"[,;:]\s|\band\b(?! \d)|\b(?:because|since|so|thus|hence|therefore)\b"
-    r"|(?<=means )that\b|(?<=(?:find|know) )that\b|(?<=(?:see|get) )that\b",
+    r"|(?<=[a-z] )that\b(?= (?:the|there|it|this|its|his|her|their|s?he|they|we|an?)\b)",
     re.I,
 )
 PREPOSITION = re.compile(
@@ -162,7 +162,11 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     near = bool(head) and not re.fullmatch(GENERIC, head) and _named(head, sentence)
     nouns = _nouns(subject)
     known = not nouns or any(_named(noun, question) for noun in nouns)
-    about = _about(subject, verbs, asked, question) or (
+    link = part.rpartition(verbs[-1])[2] if verbs else ""
+    about = _about(subject, verbs, asked, question) or any(
+        len(noun) > 3 and _named(noun, asked) for noun in WORDS.findall(link)
+    )
+    about = about or (
         not rival and (near or (number is not None and known and counts(behind, question)))
     )
     if not about and (not concludes or rival):
@@ -226,7 +230,7 @@ def _other_kind(behind: str, asked: str, question: str) -> bool:
 def _other_rate(behind: str, asked: str, question: str) -> bool:
     """Whether a number counts for each of something that the question does not speak of."""
     rate = RATE.search(behind)
-    if rate is None or RATE.search(asked):
+    if rate is None or RATE.search(asked) or re.search(r"\b(?:fast|speed|velocity|rate)\b", asked):
         return False
     return re.search(rf"\b{rate[1] or rate[2]}\b", question, re.I) is None
 

@@ -126,7 +126,8 @@ def result(sentence: str, reads: Reads) -> str | None:
     equated = _told(CONDITIONAL.split(body[side:])[0], reads)
     place = body.find(told) if told else 0
     other = STATES.search(body, side, place) or BREAK.search(body, side, place)
-    if told and (other or BREAK.search(body, place + len(told), side)):
+    joined = told and place > side and re.search(r"\band\b", body[side:place])
+    if told and (other or joined or BREAK.search(body, place + len(told), side)):
         return told
     return equated or told
 

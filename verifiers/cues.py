@@ -17,7 +17,8 @@ CHECK = re.compile(
     r"(?:^|(?<=[.!?]\s)|(?<=\n))\W{0,4}(?:(?:as|an?|to|let|me|us|let['’]s|we|you|one|can|may|also"
     r"|easily|quick(?:ly)?|sanity|now|i['’]ll|this|it|is|be|by|\w+ing) ){0,5}"
     r"(?:(?:double[- ]?)?(?:check|verif)(?:ing|y|ied|ication)?|confirm(?:s|ed|ing)?|consistent with"
-    r"|gives? back|(?:these|those|both|they)(?: \w+)? satisfy)\b(?! (?:whether|if|that each)\b)"
+    r"|gives? back|(?:these|those|both|they)(?: \w+)? satisfy|back,? both sides)\b"
+    r"(?! (?:whether|if|that each)\b)"
     r"[^\n]*(?:(?<=:)\n+[^\n]+)?",
     re.I,
 )
@@ -36,7 +37,8 @@ COUNTED = (
 )
 """Numbers in words; a plain "one" is mostly no number."""
 CONSEQUENCE = re.compile(
-    r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means|which means"
+    r"(?:^|(?<=[\s,;:]))(?:so|therefore|hence|thus|then|that means"
+    r"|which (?:means|shows|implies|tells us|gives us)(?: that\b)?"
     r"|which (?:happens|occurs|holds|is true) (?:at|when|if|for)|that is(?=,)"
     rf"|which is(?= (?:[-−$€£]?\d[\d.,/]*|{COUNTED})(?: ?(?:%|[A-Za-z]+)){{0,3}}\s*(?:[.;=]|$))"
     r"|which (?=(?:makes|gives|leaves|brings|adds? up to|sums? to)\b"
@@ -47,7 +49,7 @@ CONSEQUENCE = re.compile(
 )
 LEADING = re.compile(
     r"^\W*(?:[a-z]+ing|since|because|as|if|when|given|for|after|with|from|in|at|of|out of|among"
-    r"|by)\b"
+    r"|by)\b(?![^,]*\b(?:it|we|this) (?:follow|get|find|see|have|obtain|conclude)s?\b)"
     r"[^,]*(?:,(?=\d)[^,]*)*,\s+(?=.*\d)",
     re.I,
 )
@@ -56,7 +58,8 @@ REASON = re.compile(
     r"| that (?:will|would|is|leaves|means|makes|gives))|which"
     r"|where|when|while|after|but|then|therefore|hence|thus"
     r"|whereas|although|though|as (?:we|it|the|there|shown|required|desired|stated|expected)"
-    r"|given that|rather than|instead of|compared|even though|out of)\b.*",
+    r"|given that|rather than|instead of|(?:just|exactly) (?:as|like)|unlike|compared|even though"
+    r"|out of)\b.*",
     re.S | re.I,
 )
 COMPUTED = re.compile(r"\d[^=,;]{0,60}?[-+*/×÷·−–x][^=;]{0,60}=(?=\s*[-−$€£]*\.?\d[^=]*$)")
@@ -81,7 +84,8 @@ ASIDE = re.compile(
     r"^\W*(?:(?:as an? )?(?:\w+ )?check|note|indeed|compare|for (?:comparison|example|instance)"
     r"|remember|recall|(?:i )?hope|(?:some|any)one who"
     r"|(?:some|many|most)(?: \w+)? (?:say|think|would|answer|forget)"
-    r"|in other words|let me know|here,|proof|given:)\b",
+    r"|in other words|let me know|here,|proof|given:|(?:had|were|without|one more)\b.*\bwould"
+    r"|[^=]*\bwould (?:\w+ )*(?:be enough|suffice))\b",
     re.I,
 )
 THAT = re.compile(
@@ -185,7 +189,7 @@ VERB = re.compile(
     r"|into)|(?:will|would|can|must|should|shall"
     r"|did) (?!be\b)\w+"
     r"|started?|finish(?:ed|es)?|needs|grows?|grew|collect(?:s|ed)?|scor(?:es|ed)|read"
-    r"|(?:goes|tends|converges) to|approach(?:es)?)\b",
+    r"|(?:goes|tends|converges) to|approach(?:es)?|turns? (?:\w+ )?into|repeats?|counts?)\b",
     re.I,
 )
 BOUND = re.compile(

@@ -32,6 +32,7 @@ from verifiers.cues import (
     SENTENCE,
     START,
     THAT,
+    VERB,
     WHERE,
     WORD,
 )
@@ -154,7 +155,15 @@ def _stated(sentence: str, told: str | None, question: str) -> str | None:
 
 def _asked(sentence: str, question: str) -> str:
     """The clause of a sentence that speaks of what the question asks for, where one does more."""
-    clauses = CLAUSES.split(CONSEQUENCE.split(sentence)[-1])
+    parts = CONSEQUENCE.split(sentence)
+    named = [
+        part
+        for part in parts
+        if (verb := VERB.search(part)) and asked.names(part[: verb.start()], question)
+    ]
+    if len(named) == 1 and DIGIT.search(named[0]) and named != parts[-1:]:
+        return named[0]
+    clauses = CLAUSES.split(parts[-1])
     if all("=" in piece for piece in sentence.split(", ")):
         clauses = sentence.split(", ")
     wanted = set(WORD.findall(asked.question_of(question).lower()))

@@ -42,6 +42,7 @@ EXCEPT = re.compile(
     r"(?: for)?(?: x =)? ([^a-z]+)",
     re.I,
 )
+VALUE_OF = re.compile(r"(?<=[<=])\s*[fgh]\(\s*[a-z]\s*\)\s*(?=<)|^[fgh]\(\s*[a-z]\s*\)\s*(?=[<>])")
 BEYOND = re.compile(
     r"(?:all )?(?:real )?(?:numbers?|values?)(?: of)?(?: x)? (?:that are )?"
     r"(?:(greater|larger)|less|smaller) than (or equal to )?(.+)",
@@ -289,6 +290,7 @@ def read(text: str, thousands: bool | None = None) -> Node:
         plain = rf"\R \setminus \{{{but[1]}\}}"
     if (beyond := BEYOND.fullmatch(plain)) is not None:
         plain = f"x {'>' if beyond[1] else '<'}{'=' if beyond[2] else ''} {beyond[3]}"
+    plain = VALUE_OF.sub("y", plain)
     if RATIO.fullmatch(plain):
         plain = plain.replace("to", ":")
     if (known := named_time(plain) or date(plain)) is not None:

@@ -155,6 +155,7 @@ TIMES_E = re.compile(r"(?<![A-Za-z\\])([A-DK])e(?=\s*\^)\s*\^")
 def tidy(text: str) -> str:
     """`text` with LaTeX layout gone, Unicode signs as ASCII or LaTeX, and units as plain words."""
     text = TIMES_E.sub(r"\1*e^", text)
+    text = text.replace("$$", "$")
     if text.count("$") % 2:
         text = UNPAIRED.sub(" ", text.rstrip("$ ") if "\\" in text else text)
     if not text.isascii():
