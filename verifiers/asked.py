@@ -67,7 +67,7 @@ COMPARED = re.compile(
 )
 APART = re.compile(
     r"[,;:]\s|\band\b(?! \d)|\b(?:because|since|so|thus|hence|therefore)\b"
-    r"|(?<=[a-z] )that\b(?= (?:the|there|it|this|its|his|her|their|s?he|they|we|an?)\b)",
+    r"|\b(?:means?|finds?|sees?|gets?|knows?|shows?|follows|tells? us|concludes?|implies) that\b",
     re.I,
 )
 PREPOSITION = re.compile(
@@ -94,6 +94,7 @@ QUANTITY = re.compile(
     r"|height|distance|speed|time|discount|tax|tip|profit|loss|mean|average|median|mode|range",
     re.I,
 )
+MUCH = re.compile(rf"\bhow much ({QUANTITY.pattern}|interest)\b", re.I)
 
 
 def question_of(prompt: str) -> str:
@@ -149,7 +150,8 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     if _other_letter(part, asked):
         return False
     concludes = bool(CUE.search(sentence) or "=" in sentence)
-    if not CUE.search(sentence) and (PARTIAL.match(behind) or _other_rate(behind, asked, question)):
+    rated = _other_rate(behind, asked, question, bool(CUE.search(sentence)))
+    if rated or (PARTIAL.match(behind) and not CUE.search(sentence)):
         return False
     if not concludes and _other_case(subject, asked, given):
         return False
@@ -227,12 +229,15 @@ def _other_kind(behind: str, asked: str, question: str) -> bool:
     return _named(words[0], question) and not _named(words[0], asked)
 
 
-def _other_rate(behind: str, asked: str, question: str) -> bool:
-    """Whether a number counts for each of something that the question does not speak of."""
+def _other_rate(behind: str, asked: str, question: str, cued: bool) -> bool:
+    """Whether a number counts for each of something that the question does not speak of, or
+    speaks of as many: per angle, where the angles' sum is asked for."""
     rate = RATE.search(behind)
     if rate is None or RATE.search(asked) or re.search(r"\b(?:fast|speed|velocity|rate)\b", asked):
         return False
-    return re.search(rf"\b{rate[1] or rate[2]}\b", question, re.I) is None
+    each = rate[1] or rate[2]
+    many = re.search(rf"\b(?:sum|total|all)\b.*\b{each}s\b", asked, re.I) is not None
+    return many if cued else re.search(rf"\b{each}\b", question, re.I) is None
 
 
 def _about(subject: str, verbs: list[str], asked: str, question: str) -> bool:
@@ -288,7 +293,7 @@ def _named(word: str, text: str, flags: int = re.I) -> bool:
 
 def _head(asked: str) -> str:
     """The noun of the quantity that a question names."""
-    match = NAMED.search(asked)
+    match = NAMED.search(asked) or MUCH.search(asked)
     return _single(match[1].split()[-1]) if match and match[1].split() else ""
 
 

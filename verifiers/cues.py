@@ -183,7 +183,7 @@ VERB = re.compile(
     r"|covers?|produces?|raises?|charges?|works?|sleeps?|slept|watch(?:es)?|jumps?|swims?|climbs?"
     r"|rides?|rode|delivers?|serves?"
     r"|keeps?|kept|averages?|catch(?:es)?|caught|types?|prints?|donates?|gains?|adds? up to"
-    r"|comes? (?:out )?to|arrives?|arrived|departs?|begins?|began|ended|ends (?:at|up|with)"
+    r"|comes? (?:out )?to|arrives?|arrived|departs?|begins?|began|ended|ends (?:at|up|with|in)"
     r"|yields?|results? in"
     r"|(?:amounts?|simplif(?:y|ies)|reduces?|evaluates?|rearranges?|expands?|factors?) (?:to|as"
     r"|into)|(?:will|would|can|must|should|shall"
@@ -239,9 +239,9 @@ NUMBER = re.compile(
     r"(?:\s*/\s*\d+(?!\d|\.\d))?(?:\s?%|\s?percent\b)?"
 )
 ANNOUNCING = re.compile(
-    r"(?:\b(?:only|exactly|(?:total|answer|result|value|sum)(?: of)?"
-    r"|(?:come|came|add|up)s?(?: up)? to)"
-    r"|[:→⇒])\s*$",
+    r"(?:\b(?:only|exactly|(?:total|answer|result|value|sum|probability|chance|speed|area|volume"
+    r"|length|distance|price|cost|age|radius|determinant|rank|degree)(?: of)?"
+    r"|(?:come|came|add|up)s?(?: up)? to)|[:→⇒])[\s$]*$",
     re.I,
 )
 OPTION = re.compile(

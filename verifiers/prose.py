@@ -63,6 +63,9 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
             continue
         part = _asked(sentence, question)
         told = _stated(sentence, result(part, reads), question)
+        if not (told and asked.relevant(part, told, question)):
+            for early in _named(sentence, question):
+                told = _stated(sentence, result(early, reads), question) or told
         if not (told and asked.relevant(part, told, question)) and (cued or question):
             told = _stated(sentence, sole(part, reads, question), question) or told
         if told and not cued and not asked.relevant(part, told, question):
@@ -155,15 +158,7 @@ def _stated(sentence: str, told: str | None, question: str) -> str | None:
 
 def _asked(sentence: str, question: str) -> str:
     """The clause of a sentence that speaks of what the question asks for, where one does more."""
-    parts = CONSEQUENCE.split(sentence)
-    named = [
-        part
-        for part in parts
-        if (verb := VERB.search(part)) and asked.names(part[: verb.start()], question)
-    ]
-    if len(named) == 1 and DIGIT.search(named[0]) and named != parts[-1:]:
-        return named[0]
-    clauses = CLAUSES.split(parts[-1])
+    clauses = CLAUSES.split(CONSEQUENCE.split(sentence)[-1])
     if all("=" in piece for piece in sentence.split(", ")):
         clauses = sentence.split(", ")
     wanted = set(WORD.findall(asked.question_of(question).lower()))
@@ -180,6 +175,16 @@ def _asked(sentence: str, question: str) -> str:
         scores.append(len(shared) + 9 * asked.names(clause[: verb.start()], question))
     best = max(scores)
     return clauses[scores.index(best)] if scores.count(best) == 1 else sentence
+
+
+def _named(sentence: str, question: str) -> list[str]:
+    """The part of a sentence that says of what is asked what it is, before what follows from it."""
+    parts = CONSEQUENCE.split(sentence)[:-1]
+    verbs = [VERB.search(part) for part in parts]
+    named = [
+        p for p, v in zip(parts, verbs, strict=True) if v and asked.names(p[: v.start()], question)
+    ]
+    return named if len(named) == 1 else []
 
 
 def closing(text: str) -> list[str]:

@@ -127,7 +127,7 @@ rad rads radian radians | 1 | angle
 """
 TABLE = _table()
 CURRENCY = frozenset("¤€£¥₹¢")
-SINGLE = frozenset("mgshLNJWVKl")
+SINGLE = frozenset("mgshLNJWVKAl")
 SCALES = {
     "dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9,
     "trillion": 10**12,
