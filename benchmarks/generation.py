@@ -66,7 +66,7 @@ def view(stream: io.StringIO) -> float:
     """CPU seconds a second that it takes to count and to show."""
     end = SimpleNamespace(root="http://127.0.0.1:8001/v1", pace=Pace(), throttle=Throttle(256))
     for _ in range(40):
-        end.pace.add(0.25)
+        end.pace.add(0.0, 0.25)
     chain = Completion(problem_id="p", text="x", request_key="k")
     judged = [(chain, Verdict(status="correct", verifier="math"))]
     group = Group(problem=Problem(prompt="x", answer="1"), samples=judged)

@@ -43,7 +43,7 @@ def group(verifier, *statuses):
 def end(seconds, port):
     made = SimpleNamespace(root=f"http://h:{port}/v1", pace=Pace(), throttle=Throttle(8))
     for _ in range(20):
-        made.pace.add(seconds)
+        made.pace.add(0.0, seconds)
     return made
 
 
