@@ -10,28 +10,11 @@ import re
 
 from verifiers.cues import COPULA, CUE, NUMBER, SENTENCE, VALUE, VERB
 from verifiers.maths.spelling import spelled
-from verifiers.maths.units import TABLE, Dimensions
+from verifiers.sought import COUNTED, dimensions, measures, other_unit, wanted
 
 ASKS = re.compile(
     r"\b(?:how \w+|what|which|find|calculate|compute"
     r"|determine|solve|convert|simplify|express|evaluate)\b",
-    re.I,
-)
-COUNTED = re.compile(
-    r"\bhow many ((?:(?!(?:are|is|was|were|do|does|did|will|would|can|could|must|should|has|have"
-    r"|had)"
-    r"\b)[\w-]+ ?)+)",
-    re.I,
-)
-MEASURED = re.compile(
-    r"\bin (\w+)(?=\W*$|,? (?:does|did|do|is|are|was|were|will|can|has|have|would|should)\b)", re.I
-)
-LESS = re.compile(r"^(?:(?:more|fewer|less|total|additional|extra|full|whole) )+", re.I)
-MONEY = re.compile(
-    r"\bhow much (?:money|profit|change)\b"
-    r"|\bhow much (?:more )?(?:d[oi]|is|are|was|were|ha[sv]|will|would|should|can|could)[a-z]*\b.*"
-    r"\b(?:makes?|earns?|earned|costs?|pays?|paid|spends?|spent|charges?|owes?|saves?|saved|worth"
-    r"|bill|raises?d?|dollars?)\b",
     re.I,
 )
 NAMED = re.compile(
@@ -62,9 +45,6 @@ ALIKE = (
 )  # fmt: skip
 PRONOUN = re.compile(r"[a-z]+ing|only|(?:s?he|it|they|we|i|you|there|this|that)(?:['’]s|['’]m)?")
 POINTER = re.compile(r"these|those|all|each|both|only|what|which")
-COMPARED = re.compile(
-    r"(?:tall|old|young|fast|long|short|heavi|high|bigg|larg|small)er|more|less|fewer"
-)
 APART = re.compile(
     r"[,;:]\s|\band\b(?! \d)|\b(?:because|since|so|thus|hence|therefore)\b"
     r"|\b(?:means?|finds?|sees?|gets?|knows?|shows?|follows|tells? us|concludes?|implies) that\b",
@@ -120,7 +100,7 @@ def counts(behind: str, question: str) -> bool:
     counted, words = COUNTED.search(asked), WORDS.findall(behind)[:3]
     if counted and any(_named(word, counted[1]) for word in words):
         return True
-    return bool(words) and _wanted(asked) is not None and _dimensions(words[0]) == _wanted(asked)
+    return bool(words) and wanted(asked) is not None and dimensions(words[0]) == wanted(asked)
 
 
 def relevant(sentence: str, told: str, question: str) -> bool:
@@ -177,11 +157,11 @@ def relevant(sentence: str, told: str, question: str) -> bool:
         return False
     if concludes:
         side = place + told.rfind("=") + 1
-        return number is None or not _other_unit(sentence, side, asked)
+        return number is None or not other_unit(sentence, side, asked)
     generic = any(re.fullmatch(GENERIC, _single(noun)) for noun in _nouns(subject))
     if repeats and not generic and not names(subject, question):
         return False
-    return number is None or _measures(sentence, place, asked, question)
+    return number is None or measures(sentence, place, asked, question)
 
 
 def _other_count(number: str, behind: str, question: str) -> bool:
@@ -299,59 +279,3 @@ def _head(asked: str) -> str:
 
 def _single(noun: str) -> str:
     return noun.lower().removesuffix("'s").removesuffix("s")
-
-
-def _measures(sentence: str, place: int, asked: str, question: str) -> bool:
-    """Whether a number is of the unit that is asked for, as far as both name one."""
-    number = VALUE.search(sentence, place)
-    if number is None:
-        return True
-    words = re.findall(r"[a-z]+", sentence[number.end() :].lower())[:2]
-    name = _named_unit(sentence, number)
-    if COMPARED.fullmatch(name) and name not in question:
-        return False
-    counted = COUNTED.search(asked)
-    if _dimensions(name) is not None:
-        wanted = _wanted(asked)
-        return wanted == _dimensions(name) if wanted else counted is None or name in asked
-    nouns = [_single(word) for word in words if word.endswith("s") and word in question.lower()]
-    if not nouns or words[0] in ("of", "times", "less", "more"):
-        return True
-    return _wanted(asked) is None and (
-        not counted or any(noun in counted[1].lower() for noun in nouns)
-    )
-
-
-def _other_unit(sentence: str, place: int, asked: str) -> bool:
-    """Whether a number has a unit of another dimension than that which is asked for."""
-    number = VALUE.search(sentence, place)
-    mine = _dimensions(_named_unit(sentence, number)) if number else None
-    wanted = _wanted(asked)
-    return mine is not None and wanted is not None and mine != wanted
-
-
-def _named_unit(sentence: str, number: re.Match[str]) -> str:
-    """The word behind a number; dollars where their sign stands before it."""
-    if "$" in number[0] and sentence[number.end() : number.end() + 1] not in ("$", "^", "\\"):
-        return "dollars"
-    near = re.match(r"\W{0,3}([a-z]+)", sentence[number.end() :], re.I)
-    return near[1] if near else ""
-
-
-def _dimensions(unit: str) -> Dimensions | None:
-    known = TABLE.get(unit.lower()) if len(unit) > 1 else None
-    return known.dimensions if known else None
-
-
-def _wanted(asked: str) -> Dimensions | None:
-    """The dimensions of the unit that a question names."""
-    return _dimensions(unit(asked))
-
-
-def unit(asked: str) -> str:
-    """The unit that a question asks for, such as "km"; empty where it names none."""
-    measured, counted = MEASURED.search(asked), COUNTED.search(asked)
-    named = [measured[1]] if measured else []
-    named += LESS.sub("", counted[1]).split()[:1] if counted else []
-    units = [word for word in named if _dimensions(word)]
-    return units[0] if units else "dollars" if MONEY.search(asked) else ""

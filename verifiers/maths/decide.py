@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import permutations
 
-from verifiers import asked
+from verifiers import asked, sought
 from verifiers.choices.options import printed
 from verifiers.clauses import result, trimmed
 from verifiers.extract import Found
@@ -171,7 +171,7 @@ def _measured(gold: Gold, node: Node, problem: Problem) -> bool | None:
 
     None where the question, or the answer, names none, or the ground truth has one of its own.
     """
-    unit = asked.unit(asked.question_of(problem.text)) if gold.plain else ""
+    unit = sought.unit(asked.question_of(problem.text)) if gold.plain else ""
     if not unit or node.op != "quantity" or len(node.value.dimensions) != 1:
         return None
     from verifiers.maths.compare import equal
