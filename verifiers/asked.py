@@ -37,7 +37,7 @@ MEANT = {
     "how old": " age", "how much": " amount", "how long": " time length", "how heavy": " weight",
     "\\int": " integral", "\\lim": " limit tends approaches goes",
 }  # fmt: skip
-GRADED = re.compile(r"\b(?:[a-z]{3,}(?:er|est)|first|second|last)\b", re.I)
+GRADED = re.compile(r"\b(?:[a-z]{3,}(?:er|est)|first|second|middle|last)\b", re.I)
 ALIKE = (
     "cost price bill fee charge payment", "speed rate velocity", "chance probability odds",
     "mean average", "distance length side", "remainder rest", "lcm multiple",
@@ -241,6 +241,8 @@ def _about(subject: str, verbs: list[str], asked: str, question: str) -> bool:
         ]
         if other and GRADED.search(asked):
             return False
+        if any(GRADED.fullmatch(noun) and noun.lower() in asked.lower() for noun in nouns):
+            return True
         alike = any({head, last} <= set(words.split()) for words in ALIKE)
         generic = any(re.fullmatch(GENERIC, _single(noun)) for noun in nouns)
         if re.fullmatch(GENERIC, head) and any(_named(noun, asked) for noun in nouns):

@@ -30,7 +30,8 @@ SAYS = (
     r"(?:says?|said|claim(?:s|ed)?(?!\s*:)|thinks?|thought|believe[sd]?|insist(?:s|ed)?|argue[sd]?)"
 )
 TELLS = (
-    r"(?:assert(?:s|ed)?|guess(?:es|ed)|allege[sd]?|suggest(?:s|ed)|swears?|swore|told|tells?"
+    r"(?:assert(?:s|ed)?|guess(?:es|ed)|allege[sd]?|suggest(?:s|ed)|swears?|swore|told"
+    r"|tells?(?! us)"
     r"|answered|wrote|writes|states|stated|reports|reported|assumes|announce[sd]|posted|declared?s?"
     r"|propose[sd])"
 )

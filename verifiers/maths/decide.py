@@ -23,7 +23,7 @@ PERCENT = re.compile(
     re.I,
 )
 PREDICATE = re.compile(
-    r"^.*\b(?:is|are|was|will be|(?:it|that)['’]s|equals|on|lies in|comes)"
+    r"^.*\b(?:(?:is|are) called|is|are|was|will be|(?:it|that)['’]s|equals|on|lies in|comes)"
     r"\s+(?:always |\w+ly |an? )?(?!not\b)"
     r"|^.*\bhas\s+(?=no\b)|^(?:the|this|it) (?:\w+ ){0,3}(?=(?:con|di)verges)",
     re.I,
@@ -31,7 +31,7 @@ PREDICATE = re.compile(
 LETTER = re.compile(r"[\s$*(]*([A-J])[\s$*).:]*")
 CONDITION = re.compile(
     r"(?<==)([^=<>≤≥]*?),?\s*(?:\\q?quad\s*|\\text\s*\{[^{}]*\}|\bfor\b|\bwhere\b|\bwith\b|\()*\s*"
-    r"\$?[a-z]\s*(?:\\neq?|≠|!=)[^=<>]*$"
+    r"\$?[a-z]\s*(?:\\neq?|≠|!=|[<>≤≥]|\\[lg]eq?)[^=]*$"
 )
 BASE = re.compile(r"\b(?:binary|octal|hexadecimal|base)\b", re.I)
 SUBSCRIPT = re.compile(r"[\s$]*(\w+?)(?:_\{?\d+\}?|[₀-₉]+)")
@@ -253,7 +253,8 @@ def _piecewise(gold: Gold, found: Found, problem: Problem) -> bool:
 def _renamed(gold: Gold, found: Found, problem: Problem) -> bool:
     """Whether an answer is right but for the names of its arbitrary constants."""
     mine, yours = (sorted(set(CONSTANT.findall(text))) for text in (gold.text, found.text))
-    if not 0 < len(mine) == len(yours) < 4 or "general" not in problem.text.lower():
+    general = len(mine) > 1 or "general" in problem.text.lower()
+    if not 0 < len(mine) == len(yours) < 4 or not general:
         return False
     for order in permutations(mine):
         pieces = CONSTANT.split(found.text)

@@ -37,6 +37,7 @@ NAME = re.compile(r"(?<=\s)[A-Z][a-z]+\b")
 EMPTY = Node("all", (), "empty")
 PHRASE = re.compile(r"\s(?:in|on|at|for)\s.*", re.S)
 YES_OR_NO = re.compile(r"\W*(?:is|are|does|do|can|has|have|was|will)\b", re.I)
+FORMULA = re.compile(r"\$[^$]*\$")
 NOT = re.compile(r"\b(?:not|no|never|neither|cannot|fails?|false)\b|n['’]t\b", re.I)
 LONGEST = 8
 MOST = 12
@@ -67,7 +68,7 @@ def worded(gold: Gold, text: str, problem: Problem) -> Found | None:
     from verifiers.maths.compare import equal
 
     for end in prose.closing(seen):
-        told = PREDICATE.sub("", end)
+        told = PREDICATE.sub("", end.rpartition("= ")[2] if mine.op == "words" else end)
         for said in (end, told, PHRASE.sub("", told)) if 0 < len(end) <= CLOSING else ():
             place = text.rfind(said)
             stands = place >= 0 and equal(mine, meaning(said), False)
@@ -104,7 +105,7 @@ def polar(text: str, question: str) -> Found | None:
         return None
     end = closing[-1]
     place = text.rfind(end)
-    key = re.findall(r"[a-z]{4,}", asks[0].partition("?")[0])[-1:]
+    key = re.findall(r"[a-z]{4,}", FORMULA.sub("", asks[0].partition("?")[0]))[-1:]
     denials = len(NOT.findall(end))
     if not key or not re.search(rf"\b{key[0][:6]}", end, re.I) or denials > 1 or place < 0:
         return None

@@ -37,7 +37,7 @@ def labels(gold: str, question: str) -> dict[str, str]:
     if (asked := NAMES.search(question)) and len(found) == 1 and found[0].count(",") == 1:
         names, values = list(asked.groups()), found[0].strip("()").split(",")
     paired = len(names) == len(values) == len(set(names)) > 1
-    words = all(name.isalpha() and len(name) > 3 for name in names)
+    words = all(name.isalpha() and len(name) > 2 for name in names)
     plain = all(VALUE.fullmatch(value) for value in values)
     return dict(zip(names, values, strict=True)) if paired and words and plain else {}
 
