@@ -155,6 +155,8 @@ def relevant(sentence: str, told: str, question: str) -> bool:
         return False
     if number is not None and _other_kind(behind, asked, question):
         return False
+    if _beside(sentence, told, question):
+        return False
     if concludes:
         side = place + told.rfind("=") + 1
         return number is None or not other_unit(sentence, side, asked)
@@ -184,6 +186,16 @@ def _other_case(subject: str, asked: str, given: set[str]) -> bool:
         return bool(given) and spelled(value[0]).strip("$ ") not in known
     one = EACH.match(subject)
     return bool(one and (one[1] or _head(asked)) and not ANY.search(asked))
+
+
+def _beside(sentence: str, told: str, question: str) -> bool:
+    """Whether another number of the sentence counts what is asked for, and this one does not."""
+    value = VALUE.match(told)
+    if value is None or "=" in sentence or not COUNTED.search(question_of(question)):
+        return False
+    behind, noun = told[value.end() :], WORDS.match(told[value.end() :].strip())
+    others = [v for v in VALUE.finditer(sentence) if counts(sentence[v.end() :][:40], question)]
+    return bool(others and noun and noun[0] != "in") and not counts(behind, question)
 
 
 def _other_letter(subject: str, asked: str) -> bool:

@@ -239,7 +239,7 @@ NUMBER = re.compile(
     r"(?:\s*/\s*\d+(?!\d|\.\d))?(?:\s?%|\s?percent\b)?"
 )
 ANNOUNCING = re.compile(
-    r"(?:\b(?:only|exactly|(?:total|answer|result|value|sum|probability|chance|speed|area|volume"
+    r"(?:\b(?:(?:total|answer|result|value|sum|probability|chance|speed|area|volume"
     r"|length|distance|price|cost|age|radius|determinant|rank|degree)(?: of)?"
     r"|(?:come|came|add|up)s?(?: up)? to)|[:→⇒])[\s$]*$",
     re.I,

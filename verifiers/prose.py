@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 from verifiers import asked, scope
 from verifiers.clauses import Reads, bare, maths, result, sole, trimmed
@@ -39,6 +40,16 @@ from verifiers.cues import (
 
 LABEL = re.compile(r"[*_]{0,3}([A-Z][\w' ]{0,40}?)[*_]{0,3}:[*_]{0,3} +(?=\S)")
 WHY = re.compile(r"^\W*(?:since|because|as)\b.*,\s+(?=(?:there|no)\b)", re.I)
+FORMULA = re.compile(r"\$[^$]*=[^$]*\$")
+REMARK = re.compile(
+    r"\b(?:by the way|in contrast|on the other hand|incidentally|in comparison)\b", re.I
+)
+DENIES = re.compile(
+    r"\b(?:no|not|none|never|neither|cannot|impossible|undefined|fails?|wrong|contradict\w*)\b|n['’]t\b",
+    re.I,
+)
+NAME = re.compile(r"(?<=\s)[A-Z][a-z]+\b")
+UNREAL = re.compile(r"[^=]*\bwould\b[^=]*")
 DIGIT = re.compile(r"\d|[π∞∅]|\\(?:pi|infty|emptyset)")
 
 
@@ -48,9 +59,12 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
     Where that sentence speaks of several things, the one that `question` asks for counts.
     """
     aside: str | None = None
-    for sentence in _stating(_sentences(text[-LAST:], question)):
+    stating = [*_stating(_sentences(text[-LAST:], question)), ""]
+    for sentence, before in pairwise(stating):
         cued = CUE.search(sentence)
         counts = COMPUTED.search(sentence) or sole(sentence, reads, question)
+        if not cued and _remark(sentence, before, question):
+            continue
         if THAT.match(sentence) and aside is None and not cued and not counts:
             aside = sentence
             continue
@@ -70,12 +84,19 @@ def assertion(text: str, reads: Reads, question: str = "") -> tuple[str, str] | 
             told = _stated(sentence, sole(part, reads, question), question) or told
         if told and not cued and not asked.relevant(part, told, question):
             continue
-        if told is None and not cued and not DIGIT.search(sentence):
+        states = DIGIT.search(sentence) or (cued and (maths(sentence) or DENIES.search(sentence)))
+        if told is None and not states:
             continue
         told = told if told and asked.relevant(part, told, question) else None
         return (sentence, told) if told else None
     told = _stated(aside, result(aside, reads), question) if aside is not None else None
     return (aside, told) if aside is not None and told else None
+
+
+def _remark(sentence: str, before: str, question: str) -> bool:
+    """Whether a sentence only adds something to a result, or what it would be in another case."""
+    unreal = UNREAL.fullmatch(sentence) and CUE.search(before) and not UNREAL.match(question)
+    return bool(unreal or REMARK.search(sentence))
 
 
 def last(text: str, question: str) -> str:
@@ -161,7 +182,12 @@ def _asked(sentence: str, question: str) -> str:
     clauses = CLAUSES.split(CONSEQUENCE.split(sentence)[-1])
     if all("=" in piece for piece in sentence.split(", ")):
         clauses = sentence.split(", ")
-    wanted = set(WORD.findall(asked.question_of(question).lower()))
+    people = NAME.findall(asked.question_of(question)) if "=" not in sentence else []
+    told = [set(NAME.findall(f" {clause}")) for clause in clauses]
+    theirs = [names & set(people) == names for names in told]
+    if len(clauses) == 2 and list(map(len, told)) == [1, 1] and sum(theirs) == 1:
+        return clauses[theirs.index(True)]
+    wanted = set(WORD.findall(FORMULA.sub("", asked.question_of(question)).lower()))
     if len(set(asked.ASSIGNED.findall(sentence))) == 1:
         return sentence
     if len(clauses) < 2 or not wanted or any(CUE.search(clause) for clause in clauses):
