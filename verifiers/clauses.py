@@ -42,7 +42,6 @@ from verifiers.cues import (
     LATER,
     LEADING,
     LIMITED,
-    MANY_NOT,
     MATHS,
     NEGATION,
     NUMBER,
@@ -67,7 +66,6 @@ from verifiers.cues import (
     WORDS,
 )
 
-SINGLED = re.compile(r"\s*is the (?:first|only|last|smallest|largest|greatest|least)\b")
 Reads = Callable[[str], bool]
 
 
@@ -134,9 +132,6 @@ def result(sentence: str, reads: Reads) -> str | None:
 
 def _found(body: str, reads: Reads) -> str | None:
     """What the main clause of a sentence states."""
-    first = NUMBER.search(body)
-    if first and FRONT.fullmatch(body[: first.start()]) and SINGLED.match(body, first.end()):
-        return first[0]
     if reads(bare(body)) and not GIVING.search(body):
         return bare(body)
     if (labelled := LABELLED.fullmatch(body)) and reads(bare(labelled[1])):
@@ -213,8 +208,6 @@ def _body(sentence: str) -> str | None:
     match = NEGATION.search(body)
     if match:
         body = body[: match.start()]
-        if (many := MANY_NOT.fullmatch(body)) is not None:
-            return many[1]
         refused = match[0].lower().lstrip(" ,").startswith("cannot") and not VERB.search(body)
         if not MATHS.search(body) or refused:
             return None

@@ -78,7 +78,6 @@ RETRACTED = re.compile(
     re.S | re.I,
 )
 RATHER = re.compile(r"(?:\bnot\b|n't\b)[^.]*?(?:\bbut\b(?: rather)?|[,;]\s*(?:it's|it is)\b)", re.I)
-MANY_NOT = re.compile(r"\W*(\d[\d,.]*)(?: \w+){0,3} (?:are|were|do|did|have|had)\s*")
 ASIDES = re.compile(r",?\s*\b(?:i\.e|e\.g)\b.*", re.S | re.I)
 ASIDE = re.compile(
     r"^\W*(?:(?:as an? )?(?:\w+ )?check|note|indeed|compare|for (?:comparison|example|instance)"

@@ -44,7 +44,7 @@ ENGINES = {
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "27"
+    version = "28"
     trust = "pure"
     gold_type = "text"
     examples = (

@@ -39,7 +39,7 @@ ORDER = re.compile(
     r"\b(?:least|smallest|greatest|largest|ascending|descending|increasing|decreasing)\b", re.I
 )
 ABOVE = re.compile(r"[<>]|\\[lg]t(?![a-z])")
-ORDINAL = re.compile(r"(?:the )?(\d+)(?:st|nd|rd|th)(?: [a-z]+)?", re.I)
+ORDINAL = re.compile(r"(?:the )?(\d+)(?:st|nd|rd|th)(?: [a-z]+)?\.?", re.I)
 COUNT = re.compile(r"(\$?\d[\d,.]*(?<=\d)) ((?!or\b)[A-Za-z][A-Za-z -]*)")
 PART = re.compile(r"(?:^|(?<=[\s,;]))\((?:[a-e]|[1-5](?=\)\s))\)\s*")
 LABEL = re.compile(r"[A-Za-z][a-z ]*:\s*")

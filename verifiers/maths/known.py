@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from verifiers import asked, cues, prose, scope, sought
+from verifiers import asked, cues, prose, scope
 from verifiers.clauses import folded
 from verifiers.extract import Found, extract
 from verifiers.marks import places
@@ -55,7 +55,7 @@ def worded(gold: Gold, text: str, problem: Problem) -> Found | None:
     or value by value where each has a name."""
     if gold.hard or not text.strip():
         return None
-    none = gold.plain and not gold.plain[0] and sought.COUNTED.search(problem.text)
+    none = gold.plain and not gold.plain[0] and "how many" in problem.text.lower()
     mine = EMPTY if none else meaning(gold.text)
     if mine.op in VALUES:
         return None

@@ -46,13 +46,9 @@ SYNONYMS = {
     "infinite number of solutions": "infinitely many",
     "an infinite number of solutions": "infinitely many",
     "there are infinitely many solutions": "infinitely many",
+    "quadrant i": "first quadrant", "quadrant ii": "second quadrant",
+    "quadrant iii": "third quadrant", "quadrant iv": "fourth quadrant",
 }  # fmt: skip
-for place, name in zip(
-    ("I", "II", "III", "IV"), ("first", "second", "third", "fourth"), strict=True
-):
-    SYNONYMS |= dict.fromkeys(
-        (f"quadrant {place.lower()}", f"q{place.lower()}"), f"{name} quadrant"
-    )
 FIGURE = re.compile(
     r"\\((?:over(?:line|rightarrow)|angle|triangle|widehat|odot|vec))\s*\{?\s*([A-Z]{1,4}'*)\s*\}?"
 )
