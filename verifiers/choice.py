@@ -42,7 +42,7 @@ SPREAD = 3
 class Choice:
     """Correct where the text settles on the right option, and on no other."""
 
-    version = "8"
+    version = "9"
     trust = "pure"
     gold_type = "json"
     examples = (

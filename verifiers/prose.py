@@ -183,7 +183,8 @@ def _asked(sentence: str, question: str) -> str:
     if all("=" in piece for piece in sentence.split(", ")):
         clauses = sentence.split(", ")
     people = NAME.findall(asked.question_of(question)) if "=" not in sentence else []
-    told = [set(NAME.findall(f" {clause}")) for clause in clauses]
+    known = set(NAME.findall(f" {question}"))
+    told = [set(NAME.findall(f" {clause}")) & known for clause in clauses]
     theirs = [names & set(people) == names for names in told]
     if len(clauses) == 2 and list(map(len, told)) == [1, 1] and sum(theirs) == 1:
         return clauses[theirs.index(True)]

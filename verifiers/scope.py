@@ -171,7 +171,7 @@ REFUSES = re.compile(
     r"|mistake|trap)|the (?:trap|mistake|wrong answer)"
     r"|(?:my|the|his|her|their|an) (?:first|initial|earlier|original|old)"
     r"|not (?:right|correct|possible|valid|the answer|allowed|a solution))\b|contradicts\b"
-    rf"|violates\b|fails\b|{SLIP}|(?:cannot|can't|can not) be (?:right|correct|true|the|it)\b"
+    rf"|violates\b|fails?\b|{SLIP}|(?:cannot|can't|can not) be (?:right|correct|true|the|it)\b"
     r"|(?:must|has to|have to) be (?:rejected|discarded)|does(?: not|n't) (?:satisfy|fit|work"
     r"|hold))"
     rf"|[\s$*)\]}}]{{0,9}}(?:\?\s*(?:no|not|nope|wrong)\b|,? or (?:possibly|perhaps|maybe)\b)"

@@ -107,9 +107,10 @@ def polar(text: str, question: str) -> Found | None:
     place = text.rfind(end)
     key = re.findall(r"[a-z]{4,}", FORMULA.sub("", asks[0].partition("?")[0]))[-1:]
     denials = len(NOT.findall(end))
-    if not key or not re.search(rf"\b{key[0][:6]}", end, re.I) or denials > 1 or place < 0:
+    said = re.search(rf"\b{key[0][:6]}", end, re.I) if key and place >= 0 else None
+    if said is None or denials > 1:
         return None
-    if not denials and not scope.asserted(text, place, place + len(end)):
+    if not denials and not scope.asserted(text, place, place + len(end), place + said.start()):
         return None
     return Found("no" if denials else "yes", "prose", False, (place, place + len(end)))
 

@@ -30,7 +30,7 @@ NAMED = {
         "empty": r"(?:(?:there (?:is|are|exists?)|(?:(?:it|(?:the|this) \w+) )?has"
         r"|we (?:have|get|find)) )?"
         rf"(?:none(?: exists?)?|no(?: such)?(?: \w+){{0,2}} {KINDS}(?: \$?[a-z]\$?)?"
-        r"(?: (?:exists?|satisf|works?\b|solves?\b|that\b|with\b|for which\b).*)?)"
+        r"(?: (?:exists?|satisf|works?\b|solves?\b|that\b|with\b|between\b|for which\b).*)?)"
         r"|(?:the )?(?:solution set is )?(?:the )?empty(?: set)?",
         "inf": r"infinite|(?:(?:positive|plus) |\+)?infinity|unbounded",
         "-inf": r"(?:(?:negative|minus) |-)infinity",
