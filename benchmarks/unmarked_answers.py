@@ -4,7 +4,7 @@
 
 GSM8K's human solutions without their last line (`#### N`), of which all are right, and the recorded
 chains of two model sizes without theirs (`A: N`), which carry a label. The train split was never
-looked at while the verifier was mended. Some chains are cut off in their marked line (`A: 5` for
+looked at up to version 22 of the verifier. Some chains are cut off in their marked line (`A: 5` for
 5,600), so that their label says wrong though their prose is right: they are in the false positives.
 Exits 1 where less than 95 % of a set are right.
 """
