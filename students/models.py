@@ -262,6 +262,7 @@ def _first_line(error: Exception) -> str:
 
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-if not torch.cuda.is_available():  # where DeepSpeed is there, transformers imports it, and it says
-    os.environ.setdefault("DS_ACCELERATOR", "cpu")  # on stdout that it had to guess
+if not torch.cuda.is_available():
+    # else DeepSpeed, which transformers imports where it is there, says on stdout that it guessed
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
 logging.disable_progress_bar()

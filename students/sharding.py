@@ -14,7 +14,7 @@ from students import models, ranks
 from students.batches.scorer import Scorer
 from students.config import Training
 from students.errors import ModelError
-from students.strategies import Whole
+from students.strategies import Whole, on_main
 
 
 class Split(Whole):
@@ -53,8 +53,7 @@ class Split(Whole):
                 if not isinstance(parameter, DTensor):
                     continue
                 if id(parameter) not in made:
-                    value = self.whole(parameter.detach())
-                    value = value.cpu() if ranks.main() else torch.empty(0)
+                    value = on_main(self.whole(parameter.detach()))
                     made[id(parameter)] = parameter, nn.Parameter(value, parameter.requires_grad)
                 module._parameters[name] = made[id(parameter)][1]
 

@@ -65,27 +65,26 @@ class Whole:
         return value.to(like.device)
 
     def weights(self) -> dict[str, Tensor]:
-        """The whole trained weights on the CPU; empty but in the main process."""
-        full = {name: self.whole(parameter.detach()) for name, parameter in self.trained.items()}
-        return {name: value.cpu() for name, value in full.items()} if ranks.main() else {}
+        """The trained weights, as `on_main`."""
+        return {name: on_main(self.whole(p.detach())) for name, p in self.trained.items()}
 
     @torch.no_grad()
     def set_weights(self, kept: dict[str, Tensor]) -> None:
-        """Put back what `weights` took; `kept` is needed in every process."""
+        """Put back what `weights` took in the main process; every process needs it."""
         for name, parameter in self.trained.items():
             parameter.copy_(self.part(kept[name], parameter))
 
     def moments(self) -> dict[str, dict[str, Tensor]]:
-        """What AdamW holds of each trained weight: its step and both moments, whole."""
+        """What AdamW holds of each trained weight, its step and both moments, as `on_main`."""
         state = self.optimizer.state
         return {
-            name: {key: self.whole(value) for key, value in state[parameter].items()}
+            name: {key: on_main(self.whole(value)) for key, value in state[parameter].items()}
             for name, parameter in self.trained.items()
             if parameter in state
         }
 
     def set_moments(self, kept: dict[str, dict[str, Tensor]]) -> None:
-        """Put back what `moments` took; weights must be back before."""
+        """Put back what `moments` took in the main process, when the weights are back."""
         for name, values in kept.items():
             like = self.trained[name]
             self.optimizer.state[like] = {
@@ -98,6 +97,11 @@ class Whole:
 
     def gather(self) -> None:
         """Leave the whole model in the main process; in the others it is then no use."""
+
+
+def on_main(whole: Tensor) -> Tensor:
+    """A whole tensor on the CPU of the main process; nothing of it in the others."""
+    return whole.cpu() if ranks.main() else torch.empty(0)
 
 
 def has_experts(scorer: Scorer) -> bool:

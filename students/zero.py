@@ -17,7 +17,7 @@ from torch import Tensor
 from students.batches.scorer import Scorer
 from students.config import Training
 from students.errors import ModelError
-from students.strategies import Whole, has_experts
+from students.strategies import Whole, has_experts, on_main
 
 BUCKET = 1 << 24
 """Weights whose gradients are summed in one go."""
@@ -81,23 +81,23 @@ class Zero(Whole):
         return float(self.module.get_global_grad_norm())
 
     def set_weights(self, kept: dict[str, Tensor]) -> None:
-        """Put back what `weights` took, in both copies."""
+        """Put back what `weights` took in the main process, in both copies."""
         super().set_weights(kept)
         self.module.optimizer.refresh_fp32_params()
 
     def moments(self) -> dict[str, dict[str, Tensor]]:
-        """What AdamW holds of each trained weight: its step and both moments, whole."""
+        """What AdamW holds of each trained weight, its step and both moments, as `on_main`."""
         from deepspeed.utils import safe_get_full_optimizer_state as whole
 
         self._link()
         step = next(iter(self.optimizer.state.values()))["step"]
         return {
-            name: {"step": step} | {key: whole(parameter, key) for key in MOMENTS}
+            name: {"step": step} | {key: on_main(whole(parameter, key)) for key in MOMENTS}
             for name, parameter in self.trained.items()
         }
 
     def set_moments(self, kept: dict[str, dict[str, Tensor]]) -> None:
-        """Put back what `moments` took; weights must be back before."""
+        """Put back what `moments` took in the main process, when the weights are back."""
         from deepspeed.utils import safe_set_full_optimizer_state as put
 
         step = next(iter(kept.values()))["step"]
