@@ -6,12 +6,13 @@ know none but the methods of `Whole`. All processes call each of them, in the sa
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, DistributedType
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
 from students import ranks
@@ -19,7 +20,8 @@ from students.batches.scorer import Scorer
 from students.config import Training
 from students.errors import ModelError
 
-OURS = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
+ELSEWHERE = ("DEEPSPEED", "FSDP", "MEGATRON_LM")
+"""What `accelerate launch` may be configured to train by; it is not taken from there."""
 
 
 class Whole:
@@ -110,14 +112,14 @@ def has_experts(scorer: Scorer) -> bool:
 
 
 def _accelerator(scorer: Scorer) -> Accelerator:
+    for way in ELSEWHERE:
+        if os.environ.get(f"ACCELERATE_USE_{way}") == "true":  # on a CPU accelerate forgets it
+            raise ModelError(
+                f"accelerate was told to train by {way}; start the processes plainly and name a "
+                "strategy: ddp, fsdp2, zero1, zero2"
+            )
     options = DistributedDataParallelKwargs(find_unused_parameters=has_experts(scorer))
-    accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[options])
-    if accelerator.distributed_type not in OURS:
-        raise ModelError(
-            f"accelerate was told to train by {accelerator.distributed_type.value}; start the "
-            "processes plainly and name a strategy: ddp, fsdp2, zero1, zero2"
-        )
-    return accelerator
+    return Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[options])
 
 
 def _optimizer(trained: list[nn.Parameter], config: Training) -> torch.optim.Optimizer:

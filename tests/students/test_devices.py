@@ -6,10 +6,9 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from accelerate.utils import DistributedType
 from transformers import AutoModelForCausalLM
 
-from students import engine, models, strategies, zero
+from students import engine, models, zero
 from students.batches.deal import deal
 from students.batches.pack import Document, pack
 from students.batches.scorer import Scorer
@@ -135,9 +134,7 @@ def test_two_processes_that_are_killed_end_as_undisturbed_ones(tmp_path, strateg
 
 
 def test_a_configuration_of_accelerate_that_is_not_served_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        strategies.Accelerator, "distributed_type", property(lambda self: DistributedType.DEEPSPEED)
-    )
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")  # as `accelerate launch` does
     with pytest.raises(ModelError, match="train by DEEPSPEED; start the processes plainly"):
         processes.train(tmp_path / "sft", "ddp")
 
