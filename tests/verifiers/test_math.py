@@ -20,6 +20,7 @@ from verifiers.records import Problem
 
 PAIRS = Path(__file__).parents[1] / "data" / "math_pairs.jsonl"
 NATURAL = PAIRS.with_name("math_natural.jsonl")
+CLASSES = PAIRS.with_name("math_classes.jsonl")
 DATA = Path(os.environ.get("DISTILL_DATA", "missing"))
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 MATH = Math()
@@ -57,6 +58,12 @@ def test_answers_as_models_write_them_are_never_believed_wrongly():
     off = [pair for pair in pairs if judged(pair).correct != (pair["expected"] == "correct")]
     assert [pair["text"] for pair in off if pair["expected"] == "wrong"] == []
     assert len(off) <= 0.02 * len(pairs), [(pair["gold"], pair["text"][-200:]) for pair in off]
+
+
+def test_forms_of_words_that_the_rules_were_written_for():
+    pairs = [json.loads(line) for line in CLASSES.read_text().splitlines()]
+    assert sum(pair["expected"] == "wrong" for pair in pairs) * 5 >= len(pairs)
+    assert [pair for pair in pairs if judged(pair).status != pair["expected"]] == []
 
 
 def test_mutated_pairs_are_up_to_date(tmp_path):

@@ -15,6 +15,7 @@ from verifiers.maths import rational
 from verifiers.maths.ground import Gold, ground, meaning, reads
 from verifiers.maths.labelled import TEXT, terms
 from verifiers.maths.node import Node, TooHard, walk
+from verifiers.maths.phrases import SPARED
 from verifiers.maths.vocabulary import VALUES, WORDY
 from verifiers.records import Problem
 
@@ -132,6 +133,8 @@ def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
 
 def _readings(text: str, node: Node, gold: Node, question: str) -> Iterator[Node]:
     """What else an answer, read as `node`, may mean beside a ground truth of the kind of `gold`."""
+    if gold.op == "all" and SPARED.search(text):
+        return
     if gold.op in ("words", "choice", "all"):
         yield meaning(trimmed(text))
         yield meaning(PREDICATE.sub("", trimmed(text)))
