@@ -29,9 +29,10 @@ VARIABLE = re.compile(
     re.I,
 )
 FORMULA = re.compile(r"\$[^$]*\$|\\[a-zA-Z]+|\b[a-z]{1,2}\b")
+REWRITES = re.compile(r"\b(?:convert|rewrite|express)\b", re.I)
 ASSIGNED = re.compile(r"(?<![A-Za-z\\])([a-z])\$? *=")
 GENERIC = r"answer|result|value|total|solution|number|amount|quantity|expression|output|figure"
-ARITHMETIC = rf"{GENERIC}|sum|difference|product|remainder|rest"
+ARITHMETIC = rf"{GENERIC}|sum|difference|product|quotient|remainder|rest"
 MEANT = {
     "how fast": " speed", "how high": " height", "how tall": " height", "how far": " distance",
     "how old": " age", "how much": " amount", "how long": " time length", "how heavy": " weight",
@@ -260,8 +261,11 @@ def _about(subject: str, verbs: list[str], asked: str, question: str) -> bool:
         if re.fullmatch(GENERIC, head) and any(_named(noun, asked) for noun in nouns):
             return True
         return alike or generic or any(_single(noun) == head for noun in nouns)
-    if not head and not WORDS.search(FORMULA.sub(" ", ASKS.sub(" ", asked))):
-        return not any(QUANTITY.fullmatch(noun) for noun in nouns)
+    if not head and (
+        REWRITES.search(asked) or not WORDS.search(FORMULA.sub(" ", ASKS.sub(" ", asked)))
+    ):
+        steps = (noun for noun in nouns if not re.fullmatch(ARITHMETIC, noun))
+        return not any(QUANTITY.fullmatch(noun) for noun in steps)
     if any(re.fullmatch(ARITHMETIC, _single(noun)) or _named(noun, asked) for noun in nouns):
         return True
     meant = re.search(r"\b(?:it|s?he|they|her|his)\b" if person else r"\bit\b", asked)

@@ -119,7 +119,7 @@ def _compare(gold: Gold, found: Found, problem: Problem) -> tuple[bool, str]:
     if equal(mine, node, percent):
         return _measured(gold, node, problem) is not False, engine
     counted = COUNT.fullmatch(found.text.rpartition("=")[2].strip())
-    if counted and asked.counts(counted[2], problem.text):
+    if counted and mine.op != "quantity" and asked.counts(counted[2], problem.text):
         same = equal(mine, meaning(counted[1]), percent)
         worked = "=" in found.text  # in another unit than was asked for: a step on the way
         return same or (not worked and _measured(gold, node, problem) is True), engine
