@@ -44,7 +44,7 @@ ENGINES = {
 class Math:
     """Correct where the final answer of the text equals the ground truth as mathematics."""
 
-    version = "31"
+    version = "32"
     trust = "pure"
     gold_type = "text"
     examples = (

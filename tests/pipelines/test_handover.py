@@ -65,8 +65,8 @@ def followed(recipe, run):
     def saved(model, tokenizer, out):
         stage = seen[out.parent.name.removeprefix(".").removesuffix(".partial")]
         stage.last = logits(model, tokenizer)
-        if getattr(stage.source, "reference", None):
-            stage.batch = stage.source.reference(chats(tokenizer))
+        for reference in getattr(stage.source, "changes", ()):
+            stage.batch = reference(chats(tokenizer))
         return save(model, tokenizer, out)
 
     with pytest.MonkeyPatch.context() as patch:

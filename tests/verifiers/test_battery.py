@@ -273,10 +273,13 @@ def failed(report):
     return {probe.name: probe.why for probe in report.probes if not probe.passed}
 
 
+LONG = ("all", "any", "consensus", "puzzle", "weighted")
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow if name in ("any", "weighted") else ())
+        pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
         for name in base.BUILTIN
         if name != "judge"
     ],

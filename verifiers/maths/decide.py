@@ -248,6 +248,9 @@ def _piecewise(gold: Gold, found: Found, problem: Problem) -> bool:
             _compare(ground(one), found._replace(text=other), problem)[0]
             for one, other in zip(parts, others, strict=True)
         )
+    sides = [meaning(text) for text in (gold.text, found.text)]
+    if all(side.op == "quantity" and side.value.dimensions for side in sides):
+        return False  # mW is not MW
     mine = terms(gold.text)
     values = sum(not term.isalpha() for term in mine)
     return 0 < values < len(mine) and mine == terms(found.text)

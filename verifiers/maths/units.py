@@ -37,11 +37,24 @@ def _table() -> dict[str, Unit]:
         }
         for name in names.split():
             table[name] = Unit(_dims(**powers), Fraction(factor))
+            for prefixes, scale in PREFIXES.items() if name in PREFIXED else ():
+                for prefix in prefixes.split():
+                    if (len(prefix) < 3) == (len(name) < 3 or name in ("ohm", "mol")):
+                        table[prefix + name] = Unit(_dims(**powers), Fraction(factor) * scale)
     for name in ("°", "deg", "degree", "degrees"):
         table[name] = Unit(_dims(angle=1), Fraction(1), True)
     return table
 
 
+PREFIXES = {
+    "n nano": Fraction(1, 10**9), "μ u micro": Fraction(1, 10**6), "m milli": Fraction(1, 1000),
+    "k kilo": Fraction(1000), "M mega": Fraction(10**6), "G giga": Fraction(10**9),
+}  # fmt: skip
+PREFIXED = frozenset((
+    "N", "newton", "newtons", "J", "joule", "joules", "W", "watt", "watts", "Pa", "pascal",
+    "pascals", "Hz", "hertz", "V", "volt", "volts", "ohm", "A", "amp", "amps", "ampere", "amperes",
+    "C", "coulomb", "coulombs", "mol", "eV",
+))  # fmt: skip
 LETTERS = "abcdefghijklmnopqrstuvwxyzV_"
 UNITS = """
 m meter meters metre metres | 1 | m
@@ -87,28 +100,17 @@ acre acres | 4046.8564224 | m2
 mph | 0.44704 | m s-1
 kph kmh kmph | 5/18 | m s-1
 N newton newtons | 1000 | g m s-2
-kN | 1000000 | g m s-2
 J joule joules | 1000 | g m2 s-2
 Nm | 1000 | g m2 s-2
-kJ kilojoule kilojoules | 1000000 | g m2 s-2
-MJ | 1000000000 | g m2 s-2
 kWh | 3600000000 | g m2 s-2
 eV | 1 | eV
-MeV | 1000000 | eV
 W watt watts | 1000 | g m2 s-3
-kW kilowatt kilowatts | 1000000 | g m2 s-3
-MW | 1000000000 | g m2 s-3
 Pa pascal pascals | 1000 | g m-1 s-2
-kPa | 1000000 | g m-1 s-2
 atm | 101325000 | g m-1 s-2
 Hz hertz | 1 | s-1
-kHz | 1000 | s-1
-MHz | 1000000 | s-1
 V volt volts | 1 | volt
 ohm ohms | 1 | ohm
-kohm | 1000 | ohm
 A amp amps ampere amperes | 1 | amp
-mA | 1/1000 | amp
 C coulomb coulombs | 1 | amp s
 mol mole moles | 1 | mol
 K kelvin kelvins | 1 | kelvin
