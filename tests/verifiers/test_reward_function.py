@@ -104,11 +104,12 @@ def test_it_can_be_closed_and_used_again():
 def peer():
     """The Python of an environment of its own that holds the real TRL, built where it is absent."""
     python = PEER / "bin" / "python"
-    if not python.exists() or subprocess.run([python, "-c", "import trl"]).returncode:
+    if not python.exists() or subprocess.run([python, "-c", "import trl, orjson"]).returncode:
         subprocess.run([sys.executable, "-m", "venv", "--clear", PEER], check=True)
         pip = [python, "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "torch==2.13.0"], check=True)
-        wanted = ["trl==1.16.*", "transformers>=5,<6", "torch==2.13.0", "pydantic", "pyyaml"]
+        wanted = ["trl==1.16.*", "transformers>=5,<6", "torch==2.13.0"]
+        wanted += ["orjson", "pydantic", "pyyaml"]
         subprocess.run([*pip, *wanted], check=True)
     return python
 
