@@ -130,20 +130,19 @@ def relevant(sentence: str, told: str, question: str) -> bool:
         subject = counted[1]
     if _other_letter(part, asked):
         return False
-    concludes = bool(CUE.search(sentence) or "=" in sentence)
-    rated = _other_rate(behind, asked, question, bool(CUE.search(sentence)))
-    if rated or (PARTIAL.match(behind) and not CUE.search(sentence)):
+    cued = bool(CUE.search(sentence))
+    concludes = cued or "=" in sentence
+    if _other_rate(behind, asked, question, cued) or (PARTIAL.match(behind) and not cued):
         return False
     if not concludes and _other_case(subject, asked, given):
         return False
-    head = _head(asked)
+    head, nouns = _head(asked), _nouns(subject)
+    specific = bool(head) and not re.fullmatch(GENERIC, head)
     rival = head and any(
-        (noun == "There" and not re.fullmatch(GENERIC, head))
-        or (QUANTITY.fullmatch(noun) and not _named(noun, asked))
-        for noun in _nouns(subject)
+        (noun == "There" and specific) or (QUANTITY.fullmatch(noun) and not _named(noun, asked))
+        for noun in nouns
     )
-    near = bool(head) and not re.fullmatch(GENERIC, head) and _named(head, sentence)
-    nouns = _nouns(subject)
+    near = specific and _named(head, sentence)
     known = not nouns or any(_named(noun, question) for noun in nouns)
     link = part.rpartition(verbs[-1])[2] if verbs else ""
     about = _about(subject, verbs, asked, question) or any(
@@ -161,7 +160,7 @@ def relevant(sentence: str, told: str, question: str) -> bool:
     if concludes:
         side = place + told.rfind("=") + 1
         return number is None or not other_unit(sentence, side, asked)
-    generic = any(re.fullmatch(GENERIC, _single(noun)) for noun in _nouns(subject))
+    generic = any(re.fullmatch(GENERIC, _single(noun)) for noun in nouns)
     if repeats and not generic and not names(subject, question):
         return False
     return number is None or measures(sentence, place, asked, question)

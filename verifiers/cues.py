@@ -157,6 +157,7 @@ CUE = re.compile(
     r"|this (?:means|gives))\b",
     re.I,
 )
+NAME = re.compile(r"(?<=\s)[A-Z][a-z]+\b")
 COPULA = re.compile(
     r"\b(?:is|are|was|were|be|equals?|becomes?|(?:it|that|there|he|she|which|what)'s)\b", re.I
 )

@@ -74,8 +74,9 @@ class Math:
             found = _find(gold, text, problem)
             same, engine = decide(gold, found, problem) if found else (False, "")
             for other in _others(gold, found, text, problem) if not same else ():
-                if decide(gold, other, problem)[0]:
-                    found, (same, engine) = other, decide(gold, other, problem)
+                decided = decide(gold, other, problem)
+                if decided[0]:
+                    found, (same, engine) = other, decided
                     break
         except (TooHard, RecursionError) as error:
             at = found or Found("", "prose")

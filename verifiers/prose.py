@@ -25,6 +25,7 @@ from verifiers.cues import (
     EQUATES,
     LAST,
     MATHS,
+    NAME,
     NOTE,
     NUMBER,
     PENDING,
@@ -48,8 +49,9 @@ DENIES = re.compile(
     r"\b(?:no|not|none|never|neither|cannot|impossible|undefined|fails?|wrong|contradict\w*)\b|n['’]t\b",
     re.I,
 )
-LATER = re.compile(r", and (?:next|later|soon|then|tomorrow|in \w+ \w+)\b[^.!?\n]* will\b[^.!?\n]*")
-NAME = re.compile(r"(?<=\s)[A-Z][a-z]+\b")
+AFTERWARDS = re.compile(
+    r", and (?:next|later|soon|then|tomorrow|in \w+ \w+)\b[^.!?\n]* will\b[^.!?\n]*"
+)
 UNREAL = re.compile(r"[^=]*\bwould\b[^=]*")
 DIGIT = re.compile(r"\d|[π∞∅]|\\(?:pi|infty|emptyset)")
 
@@ -110,7 +112,7 @@ def last(text: str, question: str) -> str:
 def _sentences(end: str, question: str) -> tuple[str, ...]:
     """The sentences of the end of a text, up to the item of a closing list that is asked for; none
     where they are cut off."""
-    end = end if re.search(r"\b(?:will|next)\b", question) else LATER.sub("", end)
+    end = end if re.search(r"\b(?:will|next)\b", question) else AFTERWARDS.sub("", end)
     found = [s.strip() for s in SENTENCE.split(_plain(end) + " ")]
     bullets = sum(s.startswith("- ") for s in found) > 1
     found = [s.removeprefix("- ") if bullets else s for s in found if s]

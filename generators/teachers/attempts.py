@@ -19,14 +19,15 @@ REFUSED = ("status 429", "status 529")
 class Flight:
     """One body that is asked: a request, or several samples of one question."""
 
-    __slots__ = ("fails", "given_up", "keys", "live", "partial", "refusals", "requests", "settled",
-                 "started", "useless")  # fmt: skip
+    __slots__ = (
+        "fails", "keys", "live", "partial", "refusals", "requests", "settled", "started", "useless",
+    )  # fmt: skip
 
     def __init__(self, requests: list[Request], keys: list[str]):
         self.requests, self.keys = requests, keys
         self.fails = self.refusals = self.useless = self.live = 0
         self.started = time.monotonic()
-        self.settled = self.given_up = False
+        self.settled = False
         self.partial = ""
 
 

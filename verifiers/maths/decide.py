@@ -153,7 +153,7 @@ def _readings(text: str, node: Node, gold: Node, question: str) -> Iterator[Node
     if gold.op in VALUES and node.op == "list" and node.args[-1].op == "assign":
         yield from node.args[-1:] if {item.op for item in node.args[:-1]} == {"equation"} else ()
     if gold.op == "tuple" and ORDER.search(question):
-        yield meaning("".join(("(", ABOVE.sub(",", text.strip(" .")), ")")))
+        yield meaning(f"({ABOVE.sub(',', text.strip(' .'))})")
     if gold.op == "list" and "," in text:
         yield meaning(text, False)
     elif gold.op in VALUES and gold.op != "big":

@@ -33,7 +33,6 @@ BOLD = re.compile(r"\*\*[^*]+\*\*\.?")
 CLAUSE = re.compile(r"[,;]\s|\s(?:and|while|but)\s")
 CLOCK = re.compile(r"\b\d{1,2}:\d{2}\b|\b\d{1,2}(?= ?[ap]\.?m\b)")
 TIMES = re.compile(r"\s*(?:times|more|less|fewer)\b")
-NAME = re.compile(r"(?<=\s)[A-Z][a-z]+\b")
 EMPTY = Node("all", (), "empty")
 PHRASE = re.compile(r"\s(?:in|on|at|for)\s.*", re.S)
 YES_OR_NO = re.compile(r"\W*(?:is|are|does|do|can|has|have|was|will)\b", re.I)
@@ -214,11 +213,11 @@ def _stands(sentence: str, value: Value, problem: Problem) -> bool:
 def _singled(right: Value, rivals: list[Value], sentence: str, question: str) -> bool:
     """Whether one value among others is that which the question asks for, by name or by noun."""
     wanted = asked.question_of(question)
-    names = [name[0] for name in NAME.finditer(wanted)]
+    names = [name[0] for name in cues.NAME.finditer(wanted)]
     clauses = {value: _clause(sentence, value) for value in (right, *rivals)}
     about = [value for value, said in clauses.items() if any(name in said for name in names)]
     if about:
-        others = all(NAME.search(f" {clauses[value]}") for value in rivals)
+        others = all(cues.NAME.search(f" {clauses[value]}") for value in rivals)
         return about == [right] and others
     counted = [value for value in clauses if asked.counts(_behind(sentence, value), question)]
     return counted == [right]

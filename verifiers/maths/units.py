@@ -37,23 +37,25 @@ def _table() -> dict[str, Unit]:
         }
         for name in names.split():
             table[name] = Unit(_dims(**powers), Fraction(factor))
-            for prefixes, scale in PREFIXES.items() if name in PREFIXED else ():
-                for prefix in prefixes.split():
-                    if (len(prefix) < 3) == (len(name) < 3 or name in ("ohm", "mol")):
-                        table[prefix + name] = Unit(_dims(**powers), Fraction(factor) * scale)
+            for prefix, scale in _prefixes(name).items():
+                table[prefix + name] = Unit(_dims(**powers), Fraction(factor) * scale)
     for name in ("°", "deg", "degree", "degrees"):
         table[name] = Unit(_dims(angle=1), Fraction(1), True)
     return table
 
 
-PREFIXES = {
-    "n nano": Fraction(1, 10**9), "μ u micro": Fraction(1, 10**6), "m milli": Fraction(1, 1000),
-    "k kilo": Fraction(1000), "M mega": Fraction(10**6), "G giga": Fraction(10**9),
-}  # fmt: skip
-PREFIXED = frozenset((
-    "N", "newton", "newtons", "J", "joule", "joules", "W", "watt", "watts", "Pa", "pascal",
-    "pascals", "Hz", "hertz", "V", "volt", "volts", "ohm", "A", "amp", "amps", "ampere", "amperes",
-    "C", "coulomb", "coulombs", "mol", "eV",
+def _prefixes(name: str) -> dict[str, Fraction]:
+    """What may stand before a unit: the letters before its sign, the words before its name."""
+    scales = LETTER_SCALES if name in SIGNS else WORD_SCALES if name in NAMES else {}
+    return {prefix: Fraction(10) ** power for prefix, power in scales.items()}
+
+
+LETTER_SCALES = {"n": -9, "μ": -6, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9}
+WORD_SCALES = {"nano": -9, "micro": -6, "milli": -3, "kilo": 3, "mega": 6, "giga": 9}
+SIGNS = frozenset(("N", "J", "W", "Pa", "Hz", "V", "ohm", "A", "C", "mol", "eV"))
+NAMES = frozenset((
+    "newton", "newtons", "joule", "joules", "watt", "watts", "pascal", "pascals", "hertz", "volt",
+    "volts", "amp", "amps", "ampere", "amperes", "coulomb", "coulombs",
 ))  # fmt: skip
 LETTERS = "abcdefghijklmnopqrstuvwxyzV_"
 UNITS = """
